@@ -1,0 +1,70 @@
+"""What every room of the house promises: messages, the engine protocol, suites, workloads.
+
+The names below need only the standard library. What works on arrays (``contract.records``,
+``contract.batching``, ``contract.workload``) needs numpy and is imported by name.
+"""
+
+from contract.engine import BatchResult, Engine, LevelView, RestingOrder
+from contract.errors import (
+    ConfigurationError,
+    EngineClosedError,
+    InputFileError,
+    InvariantError,
+    MatchbookError,
+    SnapshotError,
+)
+from contract.messages import (
+    DEFAULT_CAPACITY,
+    DEFAULT_MAX_PRICE,
+    DEFAULT_MIN_PRICE,
+    MAX_QUANTITY,
+    RECORD_BYTES,
+    Command,
+    CommandKind,
+    Event,
+    EventKind,
+    Flag,
+    OrderType,
+    Reason,
+    SelfTrade,
+    Side,
+    TimeInForce,
+    cancel,
+    market,
+    mass_cancel,
+    new,
+    replace,
+)
+
+__all__ = [
+    "DEFAULT_CAPACITY",
+    "DEFAULT_MAX_PRICE",
+    "DEFAULT_MIN_PRICE",
+    "MAX_QUANTITY",
+    "RECORD_BYTES",
+    "BatchResult",
+    "Command",
+    "CommandKind",
+    "ConfigurationError",
+    "Engine",
+    "EngineClosedError",
+    "Event",
+    "EventKind",
+    "Flag",
+    "InputFileError",
+    "InvariantError",
+    "LevelView",
+    "MatchbookError",
+    "OrderType",
+    "Reason",
+    "RestingOrder",
+    "SelfTrade",
+    "Side",
+    "SnapshotError",
+    "TimeInForce",
+    "cancel",
+    "market",
+    "mass_cancel",
+    "new",
+    "replace",
+]

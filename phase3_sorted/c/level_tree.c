@@ -1,0 +1,350 @@
+/* level_tree.c - inserting into, and removing from, the tree of levels.
+ *
+ * Splitting a full node, here a leaf of four:
+ *
+ *      parent  [ … 50 … ]                parent  [ … 20  50 … ]
+ *                   │                                 │   │
+ *              [10 20 30 40]      →             [10 20]   [30 40]
+ *
+ * The left half keeps its node and gets a bound of its own, the right half inherits the old bound.
+ */
+#include "level_tree.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "memory.h"
+
+/* Neighbours under one parent are merged when together they fill at most this much of a node, so
+ * any two of them hold more: fewer than n / 3 nodes (and one or two a layer) for n levels. */
+#define MERGED_MOST (NODE_FANOUT / 2)
+
+typedef struct {
+    uint32_t node[TREE_MAX_HEIGHT];
+    uint32_t entry[TREE_MAX_HEIGHT];
+} tree_path; /* [0] is the leaf */
+
+size_t tree_pool_init(tree_pool *pool, uint32_t levels) {
+    pool->capacity = levels / 3 + 4 * TREE_MAX_HEIGHT;
+    size_t bytes = (size_t)pool->capacity * sizeof(tree_node);
+    pool->nodes = memory_take(bytes);
+    if (!pool->nodes) return 0;
+    tree_pool_clear(pool);
+    return bytes;
+}
+
+void tree_pool_free(tree_pool *pool) {
+    memory_give(pool->nodes);
+    pool->nodes = NULL;
+}
+
+void tree_pool_clear(tree_pool *pool) {
+    for (uint32_t i = 0; i < pool->capacity; i++)
+        pool->nodes[i].worse_leaf = i + 1 < pool->capacity ? i + 1 : NODE_NONE;
+    pool->free_node = 0;
+    pool->used = 0;
+}
+
+static uint32_t node_take(tree_pool *pool, uint32_t is_leaf) {
+    uint32_t index = pool->free_node;
+    CHECK(index != NODE_NONE);
+    tree_node *node = &pool->nodes[index];
+    pool->free_node = node->worse_leaf;
+    pool->used++;
+    for (uint32_t i = 0; i < NODE_FANOUT; i++) node->keys[i] = INT64_MAX;
+    node->count = 0;
+    node->is_leaf = is_leaf;
+    node->worse_leaf = NODE_NONE;
+    node->better_leaf = NODE_NONE;
+    return index;
+}
+
+static void node_give(tree_pool *pool, uint32_t index) {
+    pool->nodes[index].worse_leaf = pool->free_node;
+    pool->free_node = index;
+    pool->used--;
+}
+
+/* node_rank: how many keys of the node are below `key`. Unused keys are never below. */
+static inline uint32_t node_rank(const tree_node *node, int64_t key) {
+    uint64_t below = 0;
+    for (uint32_t i = 0; i < NODE_FANOUT; i++) below += node->keys[i] < key;
+    return (uint32_t)below;
+}
+
+static void node_open_gap(tree_node *node, uint32_t at) {
+    for (uint32_t i = node->count; i > at; i--) {
+        node->keys[i] = node->keys[i - 1];
+        node->children[i] = node->children[i - 1];
+    }
+    node->count++;
+}
+
+static void node_close_gap(tree_node *node, uint32_t at) {
+    node->count--;
+    for (uint32_t i = at; i < node->count; i++) {
+        node->keys[i] = node->keys[i + 1];
+        node->children[i] = node->children[i + 1];
+    }
+    node->keys[node->count] = INT64_MAX;
+}
+
+void level_tree_clear(level_tree *tree, tree_pool *pool, uint32_t side) {
+    memset(tree, 0, sizeof *tree);
+    tree->side = side;
+    tree->mirror = side == SIDE_BID ? 0 : -1;
+    tree->best_key = INT64_MIN;
+    tree->best_level = CELL_NONE;
+    tree->root = node_take(pool, 1);
+    tree->best_leaf = tree->root;
+}
+
+/* tree_descend: the path to the leaf where `key` is or belongs. */
+static tree_node *tree_descend(const level_tree *tree, const tree_pool *pool, int64_t key,
+                               tree_path *path) {
+    uint32_t index = tree->root;
+    for (uint32_t height = tree->height;; height--) {
+        tree_node *node = &pool->nodes[index];
+        uint32_t entry = node_rank(node, key);
+        path->node[height] = index;
+        path->entry[height] = entry;
+        if (height == 0) return node;
+        index = node->children[entry];
+    }
+}
+
+static void tree_grow_root(level_tree *tree, tree_pool *pool, uint32_t left, uint32_t right) {
+    CHECK(tree->height + 1 < TREE_MAX_HEIGHT);
+    uint32_t root = node_take(pool, 0);
+    tree_node *node = &pool->nodes[root];
+    node->count = 2;
+    node->keys[0] = pool->nodes[left].keys[pool->nodes[left].count - 1];
+    node->children[0] = left;
+    node->children[1] = right; /* its bound stays INT64_MAX */
+    tree->root = root;
+    tree->height++;
+}
+
+/* node_split: move the better half of a full node into a new one, and return that. */
+static uint32_t node_split(level_tree *tree, tree_pool *pool, uint32_t left_index) {
+    tree_node *left = &pool->nodes[left_index];
+    uint32_t right_index = node_take(pool, left->is_leaf);
+    tree_node *right = &pool->nodes[right_index];
+    uint32_t kept = NODE_FANOUT / 2;
+    right->count = NODE_FANOUT - kept;
+    left->count = kept;
+    for (uint32_t i = 0; i < right->count; i++) {
+        right->keys[i] = left->keys[kept + i];
+        right->children[i] = left->children[kept + i];
+        left->keys[kept + i] = INT64_MAX;
+    }
+    if (left->is_leaf) {
+        right->worse_leaf = left_index;
+        right->better_leaf = left->better_leaf;
+        if (right->better_leaf != NODE_NONE)
+            pool->nodes[right->better_leaf].worse_leaf = right_index;
+        left->better_leaf = right_index;
+        if (tree->best_leaf == left_index) tree->best_leaf = right_index;
+    }
+    return right_index;
+}
+
+/* tree_insert: put (key, child) into the node at that height of the path, splitting upwards. */
+static void tree_insert(level_tree *tree, tree_pool *pool, tree_path *path, uint32_t height,
+                        int64_t key, uint32_t child) {
+    uint32_t index = path->node[height], entry = path->entry[height];
+    if (pool->nodes[index].count == NODE_FANOUT) {
+        uint32_t right = node_split(tree, pool, index);
+        if (height == tree->height) {
+            tree_grow_root(tree, pool, index, right);
+        } else {
+            tree_node *parent = &pool->nodes[path->node[height + 1]];
+            tree_node *left = &pool->nodes[index];
+            parent->children[path->entry[height + 1]] = right;
+            tree_insert(tree, pool, path, height + 1, left->keys[left->count - 1], index);
+        }
+        if (entry >= pool->nodes[index].count) {
+            entry -= pool->nodes[index].count;
+            index = right;
+        }
+    }
+    tree_node *node = &pool->nodes[index];
+    node_open_gap(node, entry);
+    node->keys[entry] = key;
+    node->children[entry] = child;
+}
+
+static void tree_update_best(level_tree *tree, const tree_pool *pool) {
+    const tree_node *leaf = &pool->nodes[tree->best_leaf];
+    tree->best_key = leaf->count ? leaf->keys[leaf->count - 1] : INT64_MIN;
+    tree->best_level = leaf->count ? leaf->children[leaf->count - 1] : CELL_NONE;
+}
+
+uint32_t level_tree_find_or_add_slow(level_tree *tree, tree_pool *pool, cell_arena *arena,
+                                     int64_t key) {
+    tree_path path;
+    tree_node *leaf = tree_descend(tree, pool, key, &path);
+    uint32_t entry = path.entry[0], cell;
+    if (entry < leaf->count && leaf->keys[entry] == key) {
+        cell = leaf->children[entry];
+    } else {
+        cell = cell_take_level(arena, tree->side, key);
+        tree_insert(tree, pool, &path, 0, key, cell);
+        tree->level_count++;
+        if (key >= tree->best_key) tree_update_best(tree, pool);
+    }
+    tree->recent[(uint64_t)key % LEVEL_CACHE_SLOTS] = cell;
+    return cell;
+}
+
+static void leaf_unlink(level_tree *tree, tree_pool *pool, uint32_t index) {
+    tree_node *leaf = &pool->nodes[index];
+    if (leaf->worse_leaf != NODE_NONE)
+        pool->nodes[leaf->worse_leaf].better_leaf = leaf->better_leaf;
+    if (leaf->better_leaf != NODE_NONE)
+        pool->nodes[leaf->better_leaf].worse_leaf = leaf->worse_leaf;
+    if (tree->best_leaf == index) tree->best_leaf = leaf->worse_leaf;
+}
+
+/* node_drop_child: take an entry out of an inner node; what it bounded falls to a neighbour. */
+static void node_drop_child(tree_node *node, uint32_t entry) {
+    if (entry > 0 && entry == node->count - 1) node->keys[entry - 1] = node->keys[entry];
+    node_close_gap(node, entry);
+}
+
+/* node_merge: move the right one of two neighbours into the left one. */
+static void node_merge(level_tree *tree, tree_pool *pool, tree_node *parent, uint32_t left_entry) {
+    uint32_t right_index = parent->children[left_entry + 1];
+    tree_node *left = &pool->nodes[parent->children[left_entry]];
+    const tree_node *right = &pool->nodes[right_index];
+    if (!left->is_leaf) left->keys[left->count - 1] = parent->keys[left_entry];
+    for (uint32_t i = 0; i < right->count; i++) {
+        left->keys[left->count + i] = right->keys[i];
+        left->children[left->count + i] = right->children[i];
+    }
+    left->count += right->count;
+    if (left->is_leaf) leaf_unlink(tree, pool, right_index);
+    parent->children[left_entry + 1] = parent->children[left_entry];
+    node_close_gap(parent, left_entry);
+    node_give(pool, right_index);
+}
+
+static int nodes_fit_together(const tree_pool *pool, const tree_node *parent, uint32_t left_entry) {
+    return pool->nodes[parent->children[left_entry]].count +
+               pool->nodes[parent->children[left_entry + 1]].count <=
+           MERGED_MOST;
+}
+
+/* tree_rebalance: after an entry left the leaf of the path, drop what is empty, merge what fits. */
+static void tree_rebalance(level_tree *tree, tree_pool *pool, const tree_path *path) {
+    for (uint32_t height = 0; height < tree->height; height++) {
+        uint32_t index = path->node[height], entry = path->entry[height + 1];
+        tree_node *parent = &pool->nodes[path->node[height + 1]];
+        if (pool->nodes[index].count == 0) {
+            if (height == 0) leaf_unlink(tree, pool, index);
+            node_drop_child(parent, entry);
+            node_give(pool, index);
+        } else if (entry + 1 < parent->count && nodes_fit_together(pool, parent, entry)) {
+            node_merge(tree, pool, parent, entry);
+        } else if (entry > 0 && nodes_fit_together(pool, parent, entry - 1)) {
+            node_merge(tree, pool, parent, entry - 1);
+        } else {
+            break;
+        }
+    }
+    while (tree->height > 0 && pool->nodes[tree->root].count == 1) {
+        uint32_t root = tree->root;
+        tree->root = pool->nodes[root].children[0];
+        tree->height--;
+        node_give(pool, root);
+    }
+}
+
+void level_tree_remove(level_tree *tree, tree_pool *pool, cell_arena *arena, uint32_t cell) {
+    tree_node *leaf = &pool->nodes[tree->best_leaf];
+    if (cell == tree->best_level && leaf->count > 1) {
+        leaf->keys[--leaf->count] = INT64_MAX;
+    } else {
+        tree_path path;
+        leaf = tree_descend(tree, pool, cell_level(arena, cell)->key, &path);
+        node_close_gap(leaf, path.entry[0]);
+        tree_rebalance(tree, pool, &path);
+    }
+    if (cell == tree->best_level) tree_update_best(tree, pool);
+    tree->level_count--;
+    cell_give_level(arena, cell);
+}
+
+uint32_t level_tree_at_or_below(const level_tree *tree, const tree_pool *pool, int64_t key) {
+    tree_path path;
+    const tree_node *leaf = tree_descend(tree, pool, key, &path);
+    uint32_t entry = path.entry[0];
+    if (entry < leaf->count && leaf->keys[entry] == key) return leaf->children[entry];
+    if (entry > 0) return leaf->children[entry - 1];
+    if (leaf->worse_leaf == NODE_NONE) return CELL_NONE;
+    leaf = &pool->nodes[leaf->worse_leaf];
+    return leaf->children[leaf->count - 1];
+}
+
+/* REQUIRE: the invariant as a format, with what was found. */
+#define REQUIRE(condition, ...)                   \
+    do {                                          \
+        if (!(condition)) {                       \
+            snprintf(message, size, __VA_ARGS__); \
+            return 0;                             \
+        }                                         \
+    } while (0)
+
+/* One node and all below it: keys ascending, within (low, high], unused keys INT64_MAX, leaves in
+ * the order of their list. `leaf` is the leaf before; adds up levels. */
+static int node_check(const level_tree *tree, const tree_pool *pool, uint32_t index,
+                      uint32_t height, const int64_t *low, int64_t high, uint32_t *leaf,
+                      uint32_t *levels, char *message, size_t size) {
+    const tree_node *node = &pool->nodes[index];
+    REQUIRE(node->is_leaf == (height == 0), "node %u: wrong height", index);
+    REQUIRE(node->count <= NODE_FANOUT, "node %u: %u entries", index, node->count);
+    REQUIRE(node->count > 0 || index == tree->root, "node %u is empty", index);
+    REQUIRE(height == 0 || node->count > 1 || index != tree->root, "the root has one child");
+    for (uint32_t i = node->count; i < NODE_FANOUT; i++)
+        REQUIRE(node->keys[i] == INT64_MAX, "node %u: unused key %u is set", index, i);
+    if (height == 0) {
+        REQUIRE(node->worse_leaf == *leaf, "leaf %u: worse leaf %u, not %u", index,
+                node->worse_leaf, *leaf);
+        *leaf = index;
+        *levels += node->count;
+    }
+    for (uint32_t i = 0; i < node->count; i++) {
+        int64_t key = node->keys[i];
+        REQUIRE((!low || key > *low) && key <= high, "node %u: key %" PRId64 " out of order", index,
+                key);
+        if (height && !node_check(tree, pool, node->children[i], height - 1, low, key, leaf, levels,
+                                  message, size))
+            return 0;
+        low = &node->keys[i];
+    }
+    return 1;
+}
+
+int level_tree_check(const level_tree *tree, const tree_pool *pool, const cell_arena *arena,
+                     char *message, size_t size) {
+    uint32_t levels = 0, leaf = NODE_NONE;
+    if (!node_check(tree, pool, tree->root, tree->height, NULL, INT64_MAX, &leaf, &levels, message,
+                    size))
+        return 0;
+    REQUIRE(levels == tree->level_count, "%u levels in the tree, %u counted", levels,
+            tree->level_count);
+    REQUIRE(leaf == tree->best_leaf && pool->nodes[leaf].better_leaf == NODE_NONE,
+            "best leaf %u, not %u", tree->best_leaf, leaf);
+    const tree_node *best = &pool->nodes[leaf];
+    uint32_t best_level = best->count ? best->children[best->count - 1] : CELL_NONE;
+    REQUIRE(tree->best_level == best_level, "best level %u, not %u", tree->best_level, best_level);
+    REQUIRE(tree->best_key == (best->count ? best->keys[best->count - 1] : INT64_MIN),
+            "best key %" PRId64, tree->best_key);
+    level_cursor at = level_tree_first(tree, pool);
+    const tree_node *node = &pool->nodes[at.leaf];
+    for (; at.cell != CELL_NONE; level_tree_next(pool, &at), node = &pool->nodes[at.leaf])
+        REQUIRE(cell_level(arena, at.cell)->key == node->keys[at.entry],
+                "level %u: key %" PRId64 ", but %" PRId64 " in the tree", at.cell,
+                cell_level(arena, at.cell)->key, node->keys[at.entry]);
+    return 1;
+}

@@ -140,35 +140,56 @@ static __attribute__((noinline)) tape self_trade_step(book *self, const command_
 }
 
 /* --8<-- [start:match] */
-/* match: fill the aggressor from the best level of the other side, one maker at a time, while it
- * has open quantity and the level is within its limit. A filled maker leaves the book at once; a
- * partly filled one keeps its place. The caller knows that the side crosses. */
-static inline tape match(book *self, const command_record *command, aggressor *taker, tape out) {
-    level_tree *side = &self->sides[taker->side ^ 1];
-    do {
-        uint32_t level_number = side->best_level;
-        level_cell *level = cell_level(&self->arena, level_number);
-        uint32_t maker_cell = level->links.next;
-        order_cell *maker = cell_order(&self->arena, maker_cell);
-        if (UNLIKELY(is_self_trade(taker, maker))) {
-            out = self_trade_step(self, command, taker, maker_cell, out);
-            continue;
-        }
+/* match_level: trade with the makers of the best level, first come first served, until the
+ * aggressor or the level is used up or a maker of its own account stands next. Filled makers leave
+ * the index and their cells at once; the list is mended once, when it is known who is first now:
+ *
+ *      level ⇄ a ⇄ b ⇄ c ⇄ (level)      a, b filled →      level ⇄ c ⇄ (level)
+ */
+static inline tape match_level(book *self, const command_record *command, level_tree *side,
+                               aggressor *taker, tape out) {
+    uint32_t level_number = side->best_level, cell;
+    level_cell *level = cell_level(&self->arena, level_number);
+    int64_t price = key_price(side, level->key);
+    uint64_t level_traded = 0;
+    uint32_t filled = 0;
+    for (cell = level->links.next; cell != level_number && taker->open;) {
+        order_cell *maker = cell_order(&self->arena, cell);
+        if (UNLIKELY(is_self_trade(taker, maker))) break;
         uint64_t open = order_open(maker);
         uint64_t traded = taker->open < open ? taker->open : open;
         taker->open -= traded;
-        out = write_trade(out, command, taker, maker->order_id, key_price(side, level->key), traded);
+        level_traded += traded;
+        out = write_trade(out, command, taker, maker->order_id, price, traded);
         if (traded < open) {
             maker->open_and_mode -= traded;
-            level->quantity -= traded;
             break;
         }
+        uint32_t next = maker->links.next;
         id_place place = id_find(&self->ids, &self->arena, maker->order_id);
-        level_unlink(self, level, maker);
-        cell_give_order(&self->arena, maker_cell);
+        cell_give_order(&self->arena, cell);
         id_remove(&self->ids, &self->arena, place, maker->order_id);
-        if (level->order_count == 0)
-            level_tree_remove(side, &self->nodes, &self->arena, level_number);
+        filled++;
+        cell = next;
+    }
+    cell_links_of(&self->arena, level_number)->next = cell;
+    cell_links_of(&self->arena, cell)->prev = level_number;
+    level->quantity -= level_traded;
+    level->order_count -= filled;
+    if (cell == level_number) level_tree_remove(side, &self->nodes, &self->arena, level_number);
+    return out;
+}
+
+/* match: fill the aggressor from the best level of the other side, and the next, while it has open
+ * quantity and the level is within its limit. The caller knows that the side crosses. */
+static inline tape match(book *self, const command_record *command, aggressor *taker, tape out) {
+    level_tree *side = &self->sides[taker->side ^ 1];
+    do {
+        uint32_t first = cell_level(&self->arena, side->best_level)->links.next;
+        if (UNLIKELY(is_self_trade(taker, cell_order(&self->arena, first))))
+            out = self_trade_step(self, command, taker, first, out);
+        else
+            out = match_level(self, command, side, taker, out);
     } while (taker->open && side_crosses(side, taker->limit_key));
     return out;
 }

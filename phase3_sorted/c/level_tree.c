@@ -113,20 +113,23 @@ static tree_node *tree_descend(const level_tree *tree, const tree_pool *pool, in
     }
 }
 
-static void tree_grow_root(level_tree *tree, tree_pool *pool, uint32_t left, uint32_t right) {
+static void tree_grow_root(level_tree *tree, tree_pool *pool, uint32_t left, int64_t bound,
+                           uint32_t right) {
     CHECK(tree->height + 1 < TREE_MAX_HEIGHT);
     uint32_t root = node_take(pool, 0);
     tree_node *node = &pool->nodes[root];
     node->count = 2;
-    node->keys[0] = pool->nodes[left].keys[pool->nodes[left].count - 1];
+    node->keys[0] = bound;
     node->children[0] = left;
     node->children[1] = right; /* its bound stays INT64_MAX */
     tree->root = root;
     tree->height++;
 }
 
-/* node_split: move the better half of a full node into a new one, and return that. */
-static uint32_t node_split(level_tree *tree, tree_pool *pool, uint32_t left_index) {
+/* node_split: move the better half of a full node into a new one, and return that. `bound` is the
+ * upper bound of what stays. */
+static uint32_t node_split(level_tree *tree, tree_pool *pool, uint32_t left_index,
+                           int64_t *bound) {
     tree_node *left = &pool->nodes[left_index];
     uint32_t right_index = node_take(pool, left->is_leaf);
     tree_node *right = &pool->nodes[right_index];
@@ -138,7 +141,10 @@ static uint32_t node_split(level_tree *tree, tree_pool *pool, uint32_t left_inde
         right->children[i] = left->children[kept + i];
         left->keys[kept + i] = INT64_MAX;
     }
-    if (left->is_leaf) {
+    *bound = left->keys[kept - 1];
+    if (!left->is_leaf) {
+        left->keys[kept - 1] = INT64_MAX;
+    } else {
         right->worse_leaf = left_index;
         right->better_leaf = left->better_leaf;
         if (right->better_leaf != NODE_NONE)
@@ -154,14 +160,14 @@ static void tree_insert(level_tree *tree, tree_pool *pool, tree_path *path, uint
                         int64_t key, uint32_t child) {
     uint32_t index = path->node[height], entry = path->entry[height];
     if (pool->nodes[index].count == NODE_FANOUT) {
-        uint32_t right = node_split(tree, pool, index);
+        int64_t bound;
+        uint32_t right = node_split(tree, pool, index, &bound);
         if (height == tree->height) {
-            tree_grow_root(tree, pool, index, right);
+            tree_grow_root(tree, pool, index, bound, right);
         } else {
             tree_node *parent = &pool->nodes[path->node[height + 1]];
-            tree_node *left = &pool->nodes[index];
             parent->children[path->entry[height + 1]] = right;
-            tree_insert(tree, pool, path, height + 1, left->keys[left->count - 1], index);
+            tree_insert(tree, pool, path, height + 1, bound, index);
         }
         if (entry >= pool->nodes[index].count) {
             entry -= pool->nodes[index].count;
@@ -206,10 +212,11 @@ static void leaf_unlink(level_tree *tree, tree_pool *pool, uint32_t index) {
     if (tree->best_leaf == index) tree->best_leaf = leaf->worse_leaf;
 }
 
-/* node_drop_child: take an entry out of an inner node; what it bounded falls to a neighbour. */
+/* node_drop_child: take an entry out of an inner node. What it bounded falls to the neighbour that
+ * is better, or, for the last child, to the one that is last now. */
 static void node_drop_child(tree_node *node, uint32_t entry) {
-    if (entry > 0 && entry == node->count - 1) node->keys[entry - 1] = node->keys[entry];
     node_close_gap(node, entry);
+    if (node->count > 0) node->keys[node->count - 1] = INT64_MAX;
 }
 
 /* node_merge: move the right one of two neighbours into the left one. */
@@ -315,6 +322,10 @@ static int node_check(const level_tree *tree, const tree_pool *pool, uint32_t in
     }
     for (uint32_t i = 0; i < node->count; i++) {
         int64_t key = node->keys[i];
+        if (height && i == node->count - 1) {
+            REQUIRE(key == INT64_MAX, "node %u: last bound %" PRId64, index, key);
+            key = high;
+        }
         REQUIRE((!low || key > *low) && key <= high, "node %u: key %" PRId64 " out of order", index,
                 key);
         if (height && !node_check(tree, pool, node->children[i], height - 1, low, key, leaf, levels,

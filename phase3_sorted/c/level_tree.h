@@ -7,7 +7,8 @@
  *             children  [ c0   c1   …   cn  ]
  *
  *      leaf:  ki is a level's key and ci its cell.
- *      inner: ki is an upper bound of all keys below ci; the last bound is INT64_MAX.
+ *      inner: ki is an upper bound of all keys below ci. The last bound of every inner node is
+ *             INT64_MAX, so that each key has a child to go to, wherever its parent's bound lies.
  *
  * Where x belongs in a node is the number of its keys below x, counted over the whole fixed array
  * without a branch, which compilers turn into vector instructions. The best level is the last
@@ -45,7 +46,7 @@ typedef struct {
     uint32_t used;
 } tree_pool;
 
-#define LEVEL_CACHE_SLOTS 1024u
+#define LEVEL_CACHE_SLOTS 16384u
 
 typedef struct {
     int64_t best_key;    /* INT64_MIN when there is no level */

@@ -86,8 +86,8 @@ static inline void level_unlink(book *self, level_cell *level, const order_cell 
 }
 /* --8<-- [end:list] */
 
-void book_place(book *self, uint32_t cell, level_tree *side, int64_t key) {
-    level_append(self, level_tree_find_or_add(side, &self->nodes, &self->arena, key), cell);
+void book_place(book *self, uint32_t cell, level_index *side, int64_t key) {
+    level_append(self, level_index_find_or_add(side, key), cell);
 }
 
 /* book_unplace_inline: off the level, and the level off its side when that was its last order. */
@@ -97,7 +97,7 @@ static inline void book_unplace_inline(book *self, uint32_t cell) {
     level_cell *level = cell_level(&self->arena, level_number);
     level_unlink(self, level, order);
     if (level->order_count == 0)
-        level_tree_remove(&self->sides[level->side], &self->nodes, &self->arena, level_number);
+        level_index_remove(&self->sides[level->side], level_number);
 }
 
 void book_unplace(book *self, uint32_t cell) {
@@ -112,7 +112,7 @@ static __attribute__((noinline)) tape self_trade_step(book *self, const command_
     const order_cell *maker = cell_order(&self->arena, maker_cell);
     if (taker->self_trade != SELF_TRADE_CANCEL_NEWEST) {
         const level_cell *level = cell_level(&self->arena, maker->level);
-        const level_tree *side = &self->sides[level->side];
+        const level_index *side = &self->sides[level->side];
         out = write_cancelled(out, command, maker->order_id, key_price(side, level->key),
                               order_open(maker), level->side, REASON_SELF_TRADE);
         id_place place = id_find(&self->ids, &self->arena, maker->order_id);
@@ -135,7 +135,7 @@ static __attribute__((noinline)) tape self_trade_step(book *self, const command_
  *
  *      level ⇄ a ⇄ b ⇄ c ⇄ (level)      a, b filled →      level ⇄ c ⇄ (level)
  */
-static inline tape match_level(book *self, const command_record *command, level_tree *side,
+static inline tape match_level(book *self, const command_record *command, level_index *side,
                                aggressor *taker, tape out) {
     uint32_t level_number = side->best_level, cell;
     level_cell *level = cell_level(&self->arena, level_number);
@@ -165,14 +165,14 @@ static inline tape match_level(book *self, const command_record *command, level_
     cell_links_of(&self->arena, cell)->prev = level_number;
     level->quantity -= level_traded;
     level->order_count -= filled;
-    if (cell == level_number) level_tree_remove(side, &self->nodes, &self->arena, level_number);
+    if (cell == level_number) level_index_remove(side, level_number);
     return out;
 }
 
 /* match: fill the aggressor from the best level of the other side, and the next, while it has open
  * quantity and the level is within its limit. The caller knows that the side crosses. */
 static inline tape match(book *self, const command_record *command, aggressor *taker, tape out) {
-    level_tree *side = &self->sides[taker->side ^ 1];
+    level_index *side = &self->sides[taker->side ^ 1];
     do {
         uint32_t first = cell_level(&self->arena, side->best_level)->links.next;
         if (UNLIKELY(is_self_trade(taker, cell_order(&self->arena, first))))
@@ -211,7 +211,7 @@ static inline tape apply_new(book *self, const command_record *c, tape out) {
                            (c->flags & FLAG_POST_ONLY ? POST_ONLY_BIT : 0);
     order->account = c->account;
     self->arena.timestamp_ns[cell] = c->timestamp_ns;
-    level_tree *side = &self->sides[c->side];
+    level_index *side = &self->sides[c->side];
     book_place(self, cell, side, c->price ^ side->mirror);
     id_insert(&self->ids, &self->arena, c->order_id, cell);
     return out;
@@ -249,7 +249,7 @@ static inline tape apply_replace(book *self, const command_record *c, tape out) 
     order_cell *order = cell_order(&self->arena, cell);
     level_cell *level = cell_level(&self->arena, order->level);
     uint32_t side_number = level->side;
-    level_tree *side = &self->sides[side_number], *opposite = &self->sides[side_number ^ 1];
+    level_index *side = &self->sides[side_number], *opposite = &self->sides[side_number ^ 1];
     uint8_t reason = replace_rejection(self, c, order, side_number);
     if (UNLIKELY(reason)) return write_rejected(out, c, reason);
 
@@ -286,10 +286,8 @@ static __attribute__((noinline)) tape apply_mass_cancel(book *self, const comman
         return write_rejected(out, c, REASON_UNKNOWN_INSTRUMENT);
     const event_record *first = out.next;
     for (uint32_t side_number = SIDE_BID; side_number <= SIDE_ASK; side_number++) {
-        level_tree *side = &self->sides[side_number];
-        int64_t worse_than = INT64_MAX;
-        for (uint32_t number = level_tree_at_or_below(side, &self->nodes, worse_than);
-             number != CELL_NONE;) {
+        level_index *side = &self->sides[side_number];
+        for (uint32_t number = side->best_level; number != CELL_NONE;) {
             level_cell *level = cell_level(&self->arena, number);
             int64_t key = level->key;
             for (uint32_t cell = level->links.next; cell != number;) {
@@ -305,9 +303,9 @@ static __attribute__((noinline)) tape apply_mass_cancel(book *self, const comman
                 }
                 cell = next;
             }
-            if (level->order_count == 0) level_tree_remove(side, &self->nodes, &self->arena, number);
+            if (level->order_count == 0) level_index_remove(side, number);
             number = key == INT64_MIN ? CELL_NONE
-                                      : level_tree_at_or_below(side, &self->nodes, key - 1);
+                                      : level_index_at_or_below(side, key - 1);
         }
     }
     return out.next == first ? write_rejected(out, c, REASON_UNKNOWN_ORDER) : out;

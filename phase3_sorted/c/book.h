@@ -5,7 +5,7 @@
 #include "cells.h"
 #include "contract/c/engine.h"
 #include "id_index.h"
-#include "level_tree.h"
+#include "level_index.h"
 
 #define UNLIKELY(condition) __builtin_expect(!!(condition), 0)
 
@@ -13,7 +13,7 @@ struct book {
     cell_arena arena;
     id_index ids;
     tree_pool nodes;
-    level_tree sides[2];
+    level_index sides[2];
     uint64_t event_sequence;
     int64_t min_price;
     int64_t max_price;
@@ -22,14 +22,14 @@ struct book {
 };
 
 /* The price of a level or of an order that stands on it. */
-static inline int64_t key_price(const level_tree *side, int64_t key) {
+static inline int64_t key_price(const level_index *side, int64_t key) {
     return key ^ side->mirror;
 }
 
 /* Whether an aggressor with that limit (a key of the side it would trade with) meets its best
  * level. An empty side has the lowest key of all, which is also a possible limit: hence the second
  * test, made only when the first has said yes. */
-static inline int side_crosses(const level_tree *opposite, int64_t limit_key) {
+static inline int side_crosses(const level_index *opposite, int64_t limit_key) {
     return opposite->best_key >= limit_key && opposite->best_level != CELL_NONE;
 }
 
@@ -62,7 +62,7 @@ size_t book_events_needed(book *self, const command_record *command);
 int book_can_fill(const book *self, const aggressor *taker);
 
 /* book_place: put an order at the back of its level. O(1), O(log levels) for a new level. */
-void book_place(book *self, uint32_t cell, level_tree *side, int64_t key);
+void book_place(book *self, uint32_t cell, level_index *side, int64_t key);
 
 /* book_unplace: take an order off its level, and the level off its side if that was all. */
 void book_unplace(book *self, uint32_t cell);

@@ -42,18 +42,21 @@ static int check_level(const book *self, uint32_t number, char *message, size_t 
 /* The levels of one side: from best to worst, within the price range. Adds up their orders. */
 static int check_side(const book *self, uint32_t side, uint64_t *orders, char *message,
                       size_t size) {
-    const level_tree *tree = &self->sides[side];
-    if (!level_tree_check(tree, &self->nodes, &self->arena, message, size)) return 0;
-    level_cursor at = level_tree_first(tree, &self->nodes);
-    for (; at.cell != CELL_NONE; level_tree_next(&self->nodes, &at)) {
-        const level_cell *level = cell_level(&self->arena, at.cell);
-        int64_t price = key_price(tree, level->key);
-        REQUIRE(level->side == side, "level %u: side %u, not %u", at.cell, level->side, side);
+    const level_index *index = &self->sides[side];
+    if (!level_index_check(index, message, size)) return 0;
+    uint32_t number = index->best_level, levels = 0;
+    for (; number != CELL_NONE; number = level_index_next(index, number)) {
+        const level_cell *level = cell_level(&self->arena, number);
+        int64_t price = key_price(index, level->key);
+        REQUIRE(level->side == side, "level %u: side %u, not %u", number, level->side, side);
         REQUIRE(price >= self->min_price && price <= self->max_price,
-                "level %u: price %" PRId64 " outside the range", at.cell, price);
-        if (!check_level(self, at.cell, message, size)) return 0;
+                "level %u: price %" PRId64 " outside the range", number, price);
+        if (!check_level(self, number, message, size)) return 0;
         *orders += level->order_count;
+        levels++;
     }
+    REQUIRE(levels == index->level_count, "side %u: %u levels, counted %u", side,
+            index->level_count, levels);
     return 1;
 }
 
@@ -85,7 +88,7 @@ int book_check(const book *self, char *message, size_t size) {
         if (!check_side(self, side, &orders, message, size)) return 0;
     REQUIRE(orders == self->arena.live_orders, "%" PRIu64 " orders on levels, %u live", orders,
             self->arena.live_orders);
-    const level_tree *bids = &self->sides[SIDE_BID], *asks = &self->sides[SIDE_ASK];
+    const level_index *bids = &self->sides[SIDE_BID], *asks = &self->sides[SIDE_ASK];
     REQUIRE(!bids->level_count || !asks->level_count ||
                 key_price(bids, bids->best_key) < key_price(asks, asks->best_key),
             "the book is crossed");

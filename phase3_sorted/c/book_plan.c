@@ -4,35 +4,37 @@
 
 /* The makers of a side within a limit, best first; `cell` is CELL_NONE at the end. */
 typedef struct {
-    level_cursor at;
+    const book *self;
+    const level_index *side;
+    int64_t limit_key;
+    uint32_t level;
     uint32_t cell;
 } maker_walk;
 
-static void maker_enter_level(const book *self, maker_walk *walk, int64_t limit_key) {
-    uint32_t number = walk->at.cell;
-    int within = number != CELL_NONE && cell_level(&self->arena, number)->key >= limit_key;
-    walk->cell = within ? cell_level(&self->arena, number)->links.next : CELL_NONE;
+static void maker_enter_level(maker_walk *walk, uint32_t level_number) {
+    const level_cell *level = cell_level(&walk->self->arena, level_number);
+    walk->level = level_number;
+    walk->cell = level_number != CELL_NONE && level->key >= walk->limit_key ? level->links.next
+                                                                            : CELL_NONE;
 }
 
-static maker_walk maker_first(const book *self, const level_tree *side, int64_t limit_key) {
-    maker_walk walk = {level_tree_first(side, &self->nodes), CELL_NONE};
-    maker_enter_level(self, &walk, limit_key);
+static maker_walk maker_first(const book *self, const aggressor *taker) {
+    const level_index *side = &self->sides[taker->side ^ 1];
+    maker_walk walk = {self, side, taker->limit_key, CELL_NONE, CELL_NONE};
+    maker_enter_level(&walk, side->best_level);
     return walk;
 }
 
-static void maker_next(const book *self, maker_walk *walk, int64_t limit_key) {
-    walk->cell = cell_order(&self->arena, walk->cell)->links.next;
-    if (walk->cell != walk->at.cell) return;
-    level_tree_next(&self->nodes, &walk->at);
-    maker_enter_level(self, walk, limit_key);
+static void maker_next(maker_walk *walk) {
+    walk->cell = cell_order(&walk->self->arena, walk->cell)->links.next;
+    if (walk->cell == walk->level)
+        maker_enter_level(walk, level_index_next(walk->side, walk->level));
 }
 
 /* --8<-- [start:fok] */
 int book_can_fill(const book *self, const aggressor *taker) {
-    const level_tree *side = &self->sides[taker->side ^ 1];
     uint64_t missing = taker->open;
-    maker_walk walk = maker_first(self, side, taker->limit_key);
-    for (; walk.cell != CELL_NONE; maker_next(self, &walk, taker->limit_key)) {
+    for (maker_walk walk = maker_first(self, taker); walk.cell != CELL_NONE; maker_next(&walk)) {
         const order_cell *maker = cell_order(&self->arena, walk.cell);
         if (is_self_trade(taker, maker)) {
             if (taker->self_trade != SELF_TRADE_CANCEL_OLDEST) return 0;
@@ -47,11 +49,10 @@ int book_can_fill(const book *self, const aggressor *taker) {
 
 /* match_events: the events of matching and of what becomes of the rest. */
 static size_t match_events(const book *self, const aggressor *taker, int rests) {
-    const level_tree *side = &self->sides[taker->side ^ 1];
     uint64_t open = taker->open;
     size_t events = 0;
-    maker_walk walk = maker_first(self, side, taker->limit_key);
-    for (; open && walk.cell != CELL_NONE; maker_next(self, &walk, taker->limit_key)) {
+    maker_walk walk = maker_first(self, taker);
+    for (; open && walk.cell != CELL_NONE; maker_next(&walk)) {
         const order_cell *maker = cell_order(&self->arena, walk.cell);
         events++;
         if (is_self_trade(taker, maker)) {

@@ -8,7 +8,7 @@ static void book_clear(book *self) {
     id_index_clear(&self->ids);
     tree_pool_clear(&self->nodes);
     for (uint32_t side = SIDE_BID; side <= SIDE_ASK; side++)
-        level_tree_clear(&self->sides[side], &self->nodes, side);
+        level_index_clear(&self->sides[side], &self->nodes);
     self->event_sequence = 0;
 }
 
@@ -22,11 +22,13 @@ book *book_new(uint32_t instrument, int64_t min_price, int64_t max_price, uint32
     size_t cells = cells_init(&self->arena, capacity);
     size_t ids = cells ? id_index_init(&self->ids, capacity) : 0;
     size_t nodes = ids ? tree_pool_init(&self->nodes, capacity) : 0;
-    if (!nodes) {
+    size_t bids = nodes ? level_index_init(&self->sides[SIDE_BID], &self->arena, SIDE_BID) : 0;
+    size_t asks = bids ? level_index_init(&self->sides[SIDE_ASK], &self->arena, SIDE_ASK) : 0;
+    if (!asks) {
         book_free(self);
         return NULL;
     }
-    self->bytes = sizeof *self + cells + ids + nodes;
+    self->bytes = sizeof *self + cells + ids + nodes + bids + asks;
     book_clear(self);
     return self;
 }
@@ -36,17 +38,19 @@ void book_free(book *self) {
     cells_free(&self->arena);
     id_index_free(&self->ids);
     tree_pool_free(&self->nodes);
+    level_index_free(&self->sides[SIDE_BID]);
+    level_index_free(&self->sides[SIDE_ASK]);
     free(self);
 }
 
 size_t book_depth(const book *self, int side, level_view *levels, size_t limit) {
-    const level_tree *tree = &self->sides[side];
+    const level_index *index = &self->sides[side];
     size_t count = 0;
-    level_cursor at = level_tree_first(tree, &self->nodes);
-    for (; count < limit && at.cell != CELL_NONE; level_tree_next(&self->nodes, &at)) {
-        const level_cell *level = cell_level(&self->arena, at.cell);
+    uint32_t number = index->best_level;
+    for (; count < limit && number != CELL_NONE; number = level_index_next(index, number)) {
+        const level_cell *level = cell_level(&self->arena, number);
         levels[count++] =
-            (level_view){key_price(tree, level->key), level->quantity, level->order_count};
+            (level_view){key_price(index, level->key), level->quantity, level->order_count};
     }
     return count;
 }
@@ -65,11 +69,12 @@ static order_image image_of(const book *self, uint32_t cell) {
 }
 
 size_t book_orders(const book *self, int side, order_image *orders, size_t limit) {
+    const level_index *index = &self->sides[side];
     size_t count = 0;
-    level_cursor at = level_tree_first(&self->sides[side], &self->nodes);
-    for (; at.cell != CELL_NONE; level_tree_next(&self->nodes, &at)) {
-        uint32_t cell = cell_level(&self->arena, at.cell)->links.next;
-        for (; cell != at.cell; cell = cell_order(&self->arena, cell)->links.next) {
+    uint32_t number = index->best_level;
+    for (; number != CELL_NONE; number = level_index_next(index, number)) {
+        uint32_t cell = cell_level(&self->arena, number)->links.next;
+        for (; cell != number; cell = cell_order(&self->arena, cell)->links.next) {
             if (count == limit) return count;
             orders[count++] = image_of(self, cell);
         }
@@ -112,7 +117,7 @@ void book_restore(book *self, const order_image *orders, size_t count, uint64_t 
                                (image->flags & FLAG_POST_ONLY ? POST_ONLY_BIT : 0);
         order->account = image->account;
         self->arena.timestamp_ns[cell] = image->timestamp_ns;
-        level_tree *side = &self->sides[image->side];
+        level_index *side = &self->sides[image->side];
         book_place(self, cell, side, image->price ^ side->mirror);
         id_insert(&self->ids, &self->arena, image->order_id, cell);
     }

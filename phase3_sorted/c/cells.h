@@ -42,11 +42,12 @@ typedef struct {
 } order_cell;
 
 typedef struct {
-    int64_t key; /* see level_tree.h: the best level of a side has the largest key */
+    int64_t key; /* see level_index.h: the best level of a side has the largest key */
     uint64_t quantity;
     cell_links links; /* next: the first order, prev: the last */
     uint32_t order_count;
-    uint32_t side;
+    uint16_t side;
+    uint16_t is_in_tree; /* or else in the ring */
 } level_cell;
 
 static_assert(sizeof(order_cell) == CELL_BYTES, "an order is half a cache line");
@@ -122,7 +123,8 @@ static inline uint32_t cell_take_level(cell_arena *arena, uint32_t side, int64_t
     level->quantity = 0;
     level->links = (cell_links){cell, cell};
     level->order_count = 0;
-    level->side = side;
+    level->side = (uint16_t)side;
+    level->is_in_tree = 0;
     return cell;
 }
 

@@ -42,7 +42,6 @@ void tree_pool_clear(tree_pool *pool) {
     for (uint32_t i = 0; i < pool->capacity; i++)
         pool->nodes[i].worse_leaf = i + 1 < pool->capacity ? i + 1 : NODE_NONE;
     pool->free_node = 0;
-    pool->used = 0;
 }
 
 static uint32_t node_take(tree_pool *pool, uint32_t is_leaf) {
@@ -50,7 +49,6 @@ static uint32_t node_take(tree_pool *pool, uint32_t is_leaf) {
     CHECK(index != NODE_NONE);
     tree_node *node = &pool->nodes[index];
     pool->free_node = node->worse_leaf;
-    pool->used++;
     for (uint32_t i = 0; i < NODE_FANOUT; i++) node->keys[i] = INT64_MAX;
     node->count = 0;
     node->is_leaf = is_leaf;
@@ -62,7 +60,6 @@ static uint32_t node_take(tree_pool *pool, uint32_t is_leaf) {
 static void node_give(tree_pool *pool, uint32_t index) {
     pool->nodes[index].worse_leaf = pool->free_node;
     pool->free_node = index;
-    pool->used--;
 }
 
 /* node_rank: how many keys of the node are below `key`. Unused keys are never below. */
@@ -89,22 +86,17 @@ static void node_close_gap(tree_node *node, uint32_t at) {
     node->keys[node->count] = INT64_MAX;
 }
 
-void level_tree_clear(level_tree *tree, tree_pool *pool, uint32_t side) {
-    memset(tree, 0, sizeof *tree);
-    tree->side = side;
-    tree->mirror = side == SIDE_BID ? 0 : -1;
-    tree->best_key = INT64_MIN;
-    tree->best_level = CELL_NONE;
+void level_tree_clear(level_tree *tree, tree_pool *pool) {
+    *tree = (level_tree){.pool = pool};
     tree->root = node_take(pool, 1);
     tree->best_leaf = tree->root;
 }
 
 /* tree_descend: the path to the leaf where `key` is or belongs. */
-static tree_node *tree_descend(const level_tree *tree, const tree_pool *pool, int64_t key,
-                               tree_path *path) {
+static tree_node *tree_descend(const level_tree *tree, int64_t key, tree_path *path) {
     uint32_t index = tree->root;
     for (uint32_t height = tree->height;; height--) {
-        tree_node *node = &pool->nodes[index];
+        tree_node *node = &tree->pool->nodes[index];
         uint32_t entry = node_rank(node, key);
         path->node[height] = index;
         path->entry[height] = entry;
@@ -113,11 +105,10 @@ static tree_node *tree_descend(const level_tree *tree, const tree_pool *pool, in
     }
 }
 
-static void tree_grow_root(level_tree *tree, tree_pool *pool, uint32_t left, int64_t bound,
-                           uint32_t right) {
+static void tree_grow_root(level_tree *tree, uint32_t left, int64_t bound, uint32_t right) {
     CHECK(tree->height + 1 < TREE_MAX_HEIGHT);
-    uint32_t root = node_take(pool, 0);
-    tree_node *node = &pool->nodes[root];
+    uint32_t root = node_take(tree->pool, 0);
+    tree_node *node = &tree->pool->nodes[root];
     node->count = 2;
     node->keys[0] = bound;
     node->children[0] = left;
@@ -128,8 +119,8 @@ static void tree_grow_root(level_tree *tree, tree_pool *pool, uint32_t left, int
 
 /* node_split: move the better half of a full node into a new one, and return that. `bound` is the
  * upper bound of what stays. */
-static uint32_t node_split(level_tree *tree, tree_pool *pool, uint32_t left_index,
-                           int64_t *bound) {
+static uint32_t node_split(level_tree *tree, uint32_t left_index, int64_t *bound) {
+    tree_pool *pool = tree->pool;
     tree_node *left = &pool->nodes[left_index];
     uint32_t right_index = node_take(pool, left->is_leaf);
     tree_node *right = &pool->nodes[right_index];
@@ -156,18 +147,19 @@ static uint32_t node_split(level_tree *tree, tree_pool *pool, uint32_t left_inde
 }
 
 /* tree_insert: put (key, child) into the node at that height of the path, splitting upwards. */
-static void tree_insert(level_tree *tree, tree_pool *pool, tree_path *path, uint32_t height,
-                        int64_t key, uint32_t child) {
+static void tree_insert(level_tree *tree, tree_path *path, uint32_t height, int64_t key,
+                        uint32_t child) {
+    tree_pool *pool = tree->pool;
     uint32_t index = path->node[height], entry = path->entry[height];
     if (pool->nodes[index].count == NODE_FANOUT) {
         int64_t bound;
-        uint32_t right = node_split(tree, pool, index, &bound);
+        uint32_t right = node_split(tree, index, &bound);
         if (height == tree->height) {
-            tree_grow_root(tree, pool, index, bound, right);
+            tree_grow_root(tree, index, bound, right);
         } else {
             tree_node *parent = &pool->nodes[path->node[height + 1]];
             parent->children[path->entry[height + 1]] = right;
-            tree_insert(tree, pool, path, height + 1, bound, index);
+            tree_insert(tree, path, height + 1, bound, index);
         }
         if (entry >= pool->nodes[index].count) {
             entry -= pool->nodes[index].count;
@@ -180,30 +172,15 @@ static void tree_insert(level_tree *tree, tree_pool *pool, tree_path *path, uint
     node->children[entry] = child;
 }
 
-static void tree_update_best(level_tree *tree, const tree_pool *pool) {
-    const tree_node *leaf = &pool->nodes[tree->best_leaf];
-    tree->best_key = leaf->count ? leaf->keys[leaf->count - 1] : INT64_MIN;
-    tree->best_level = leaf->count ? leaf->children[leaf->count - 1] : CELL_NONE;
-}
-
-uint32_t level_tree_find_or_add_slow(level_tree *tree, tree_pool *pool, cell_arena *arena,
-                                     int64_t key) {
+void level_tree_add(level_tree *tree, int64_t key, uint32_t cell) {
     tree_path path;
-    tree_node *leaf = tree_descend(tree, pool, key, &path);
-    uint32_t entry = path.entry[0], cell;
-    if (entry < leaf->count && leaf->keys[entry] == key) {
-        cell = leaf->children[entry];
-    } else {
-        cell = cell_take_level(arena, tree->side, key);
-        tree_insert(tree, pool, &path, 0, key, cell);
-        tree->level_count++;
-        if (key >= tree->best_key) tree_update_best(tree, pool);
-    }
-    tree->recent[(uint64_t)key % LEVEL_CACHE_SLOTS] = cell;
-    return cell;
+    tree_descend(tree, key, &path);
+    tree_insert(tree, &path, 0, key, cell);
+    tree->level_count++;
 }
 
-static void leaf_unlink(level_tree *tree, tree_pool *pool, uint32_t index) {
+static void leaf_unlink(level_tree *tree, uint32_t index) {
+    tree_pool *pool = tree->pool;
     tree_node *leaf = &pool->nodes[index];
     if (leaf->worse_leaf != NODE_NONE)
         pool->nodes[leaf->worse_leaf].better_leaf = leaf->better_leaf;
@@ -220,7 +197,8 @@ static void node_drop_child(tree_node *node, uint32_t entry) {
 }
 
 /* node_merge: move the right one of two neighbours into the left one. */
-static void node_merge(level_tree *tree, tree_pool *pool, tree_node *parent, uint32_t left_entry) {
+static void node_merge(level_tree *tree, tree_node *parent, uint32_t left_entry) {
+    tree_pool *pool = tree->pool;
     uint32_t right_index = parent->children[left_entry + 1];
     tree_node *left = &pool->nodes[parent->children[left_entry]];
     const tree_node *right = &pool->nodes[right_index];
@@ -230,7 +208,7 @@ static void node_merge(level_tree *tree, tree_pool *pool, tree_node *parent, uin
         left->children[left->count + i] = right->children[i];
     }
     left->count += right->count;
-    if (left->is_leaf) leaf_unlink(tree, pool, right_index);
+    if (left->is_leaf) leaf_unlink(tree, right_index);
     parent->children[left_entry + 1] = parent->children[left_entry];
     node_close_gap(parent, left_entry);
     node_give(pool, right_index);
@@ -243,18 +221,19 @@ static int nodes_fit_together(const tree_pool *pool, const tree_node *parent, ui
 }
 
 /* tree_rebalance: after an entry left the leaf of the path, drop what is empty, merge what fits. */
-static void tree_rebalance(level_tree *tree, tree_pool *pool, const tree_path *path) {
+static void tree_rebalance(level_tree *tree, const tree_path *path) {
+    tree_pool *pool = tree->pool;
     for (uint32_t height = 0; height < tree->height; height++) {
         uint32_t index = path->node[height], entry = path->entry[height + 1];
         tree_node *parent = &pool->nodes[path->node[height + 1]];
         if (pool->nodes[index].count == 0) {
-            if (height == 0) leaf_unlink(tree, pool, index);
+            if (height == 0) leaf_unlink(tree, index);
             node_drop_child(parent, entry);
             node_give(pool, index);
         } else if (entry + 1 < parent->count && nodes_fit_together(pool, parent, entry)) {
-            node_merge(tree, pool, parent, entry);
+            node_merge(tree, parent, entry);
         } else if (entry > 0 && nodes_fit_together(pool, parent, entry - 1)) {
-            node_merge(tree, pool, parent, entry - 1);
+            node_merge(tree, parent, entry - 1);
         } else {
             break;
         }
@@ -267,30 +246,36 @@ static void tree_rebalance(level_tree *tree, tree_pool *pool, const tree_path *p
     }
 }
 
-void level_tree_remove(level_tree *tree, tree_pool *pool, cell_arena *arena, uint32_t cell) {
-    tree_node *leaf = &pool->nodes[tree->best_leaf];
-    if (cell == tree->best_level && leaf->count > 1) {
-        leaf->keys[--leaf->count] = INT64_MAX;
+void level_tree_remove(level_tree *tree, int64_t key) {
+    tree_node *best = &tree->pool->nodes[tree->best_leaf];
+    if (best->count > 1 && best->keys[best->count - 1] == key) {
+        best->keys[--best->count] = INT64_MAX;
     } else {
         tree_path path;
-        leaf = tree_descend(tree, pool, cell_level(arena, cell)->key, &path);
+        tree_node *leaf = tree_descend(tree, key, &path);
+        CHECK(path.entry[0] < leaf->count && leaf->keys[path.entry[0]] == key);
         node_close_gap(leaf, path.entry[0]);
-        tree_rebalance(tree, pool, &path);
+        tree_rebalance(tree, &path);
     }
-    if (cell == tree->best_level) tree_update_best(tree, pool);
     tree->level_count--;
-    cell_give_level(arena, cell);
 }
 
-uint32_t level_tree_at_or_below(const level_tree *tree, const tree_pool *pool, int64_t key) {
+uint32_t level_tree_at_or_below(const level_tree *tree, int64_t key) {
     tree_path path;
-    const tree_node *leaf = tree_descend(tree, pool, key, &path);
+    const tree_node *leaf = tree_descend(tree, key, &path);
     uint32_t entry = path.entry[0];
     if (entry < leaf->count && leaf->keys[entry] == key) return leaf->children[entry];
     if (entry > 0) return leaf->children[entry - 1];
     if (leaf->worse_leaf == NODE_NONE) return CELL_NONE;
-    leaf = &pool->nodes[leaf->worse_leaf];
+    leaf = &tree->pool->nodes[leaf->worse_leaf];
     return leaf->children[leaf->count - 1];
+}
+
+uint32_t level_tree_find(const level_tree *tree, int64_t key) {
+    tree_path path;
+    const tree_node *leaf = tree_descend(tree, key, &path);
+    uint32_t entry = path.entry[0];
+    return entry < leaf->count && leaf->keys[entry] == key ? leaf->children[entry] : CELL_NONE;
 }
 
 /* REQUIRE: the invariant as a format, with what was found. */
@@ -302,23 +287,35 @@ uint32_t level_tree_at_or_below(const level_tree *tree, const tree_pool *pool, i
         }                                         \
     } while (0)
 
+/* What a check of the whole tree gathers on its way, from the worst leaf to the best. */
+typedef struct {
+    const level_tree *tree;
+    const cell_arena *arena;
+    uint32_t leaf; /* the one before */
+    uint32_t levels;
+    char *message;
+    size_t size;
+} tree_walk;
+
 /* One node and all below it: keys ascending, within (low, high], unused keys INT64_MAX, leaves in
- * the order of their list. `leaf` is the leaf before; adds up levels. */
-static int node_check(const level_tree *tree, const tree_pool *pool, uint32_t index,
-                      uint32_t height, const int64_t *low, int64_t high, uint32_t *leaf,
-                      uint32_t *levels, char *message, size_t size) {
-    const tree_node *node = &pool->nodes[index];
+ * the order of their list, levels in agreement. `low` is NULL at the worst end. */
+static int node_check(tree_walk *walk, uint32_t index, uint32_t height, const int64_t *low,
+                      int64_t high) {
+    const tree_node *node = &walk->tree->pool->nodes[index];
+    char *message = walk->message;
+    size_t size = walk->size;
+    int is_root = index == walk->tree->root;
     REQUIRE(node->is_leaf == (height == 0), "node %u: wrong height", index);
     REQUIRE(node->count <= NODE_FANOUT, "node %u: %u entries", index, node->count);
-    REQUIRE(node->count > 0 || index == tree->root, "node %u is empty", index);
-    REQUIRE(height == 0 || node->count > 1 || index != tree->root, "the root has one child");
+    REQUIRE(node->count > (is_root && height > 0) || (is_root && height == 0),
+            "node %u: %u entries", index, node->count);
     for (uint32_t i = node->count; i < NODE_FANOUT; i++)
         REQUIRE(node->keys[i] == INT64_MAX, "node %u: unused key %u is set", index, i);
     if (height == 0) {
-        REQUIRE(node->worse_leaf == *leaf, "leaf %u: worse leaf %u, not %u", index,
-                node->worse_leaf, *leaf);
-        *leaf = index;
-        *levels += node->count;
+        REQUIRE(node->worse_leaf == walk->leaf, "leaf %u: worse leaf %u, not %u", index,
+                node->worse_leaf, walk->leaf);
+        walk->leaf = index;
+        walk->levels += node->count;
     }
     for (uint32_t i = 0; i < node->count; i++) {
         int64_t key = node->keys[i];
@@ -328,34 +325,20 @@ static int node_check(const level_tree *tree, const tree_pool *pool, uint32_t in
         }
         REQUIRE((!low || key > *low) && key <= high, "node %u: key %" PRId64 " out of order", index,
                 key);
-        if (height && !node_check(tree, pool, node->children[i], height - 1, low, key, leaf, levels,
-                                  message, size))
-            return 0;
+        REQUIRE(height || cell_level(walk->arena, node->children[i])->key == key,
+                "node %u: level %u has not key %" PRId64, index, node->children[i], key);
+        if (height && !node_check(walk, node->children[i], height - 1, low, key)) return 0;
         low = &node->keys[i];
     }
     return 1;
 }
 
-int level_tree_check(const level_tree *tree, const tree_pool *pool, const cell_arena *arena,
-                     char *message, size_t size) {
-    uint32_t levels = 0, leaf = NODE_NONE;
-    if (!node_check(tree, pool, tree->root, tree->height, NULL, INT64_MAX, &leaf, &levels, message,
-                    size))
-        return 0;
-    REQUIRE(levels == tree->level_count, "%u levels in the tree, %u counted", levels,
+int level_tree_check(const level_tree *tree, const cell_arena *arena, char *message, size_t size) {
+    tree_walk walk = {tree, arena, NODE_NONE, 0, message, size};
+    if (!node_check(&walk, tree->root, tree->height, NULL, INT64_MAX)) return 0;
+    REQUIRE(walk.levels == tree->level_count, "%u levels in the tree, %u counted", walk.levels,
             tree->level_count);
-    REQUIRE(leaf == tree->best_leaf && pool->nodes[leaf].better_leaf == NODE_NONE,
-            "best leaf %u, not %u", tree->best_leaf, leaf);
-    const tree_node *best = &pool->nodes[leaf];
-    uint32_t best_level = best->count ? best->children[best->count - 1] : CELL_NONE;
-    REQUIRE(tree->best_level == best_level, "best level %u, not %u", tree->best_level, best_level);
-    REQUIRE(tree->best_key == (best->count ? best->keys[best->count - 1] : INT64_MIN),
-            "best key %" PRId64, tree->best_key);
-    level_cursor at = level_tree_first(tree, pool);
-    const tree_node *node = &pool->nodes[at.leaf];
-    for (; at.cell != CELL_NONE; level_tree_next(pool, &at), node = &pool->nodes[at.leaf])
-        REQUIRE(cell_level(arena, at.cell)->key == node->keys[at.entry],
-                "level %u: key %" PRId64 ", but %" PRId64 " in the tree", at.cell,
-                cell_level(arena, at.cell)->key, node->keys[at.entry]);
+    REQUIRE(walk.leaf == tree->best_leaf && tree->pool->nodes[walk.leaf].better_leaf == NODE_NONE,
+            "best leaf %u, not %u", tree->best_leaf, walk.leaf);
     return 1;
 }

@@ -64,7 +64,7 @@ static inline uint8_t replace_rejection(const book *self, const command_record *
                                         const order_cell *order, uint32_t side) {
     if (UNLIKELY(!is_quantity(c->quantity))) return REASON_INVALID_QUANTITY;
     if (UNLIKELY(!is_price(self, c->price))) return REASON_INVALID_PRICE;
-    const level_tree *opposite = &self->sides[side ^ 1];
+    const level_index *opposite = &self->sides[side ^ 1];
     if (UNLIKELY(order->open_and_mode & POST_ONLY_BIT) &&
         side_crosses(opposite, c->price ^ opposite->mirror))
         return REASON_WOULD_CROSS;

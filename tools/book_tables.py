@@ -1,0 +1,98 @@
+"""Tables of the book and the README, each made from the results files and from nothing else.
+
+A table is a function from the results to Markdown, registered under its name. It reads values by
+dotted path, ``results["demo.engines"]``; a path that is not there is an error that names it.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Protocol
+
+from matchbook.bench import tables
+from matchbook.bench.tables import Grid
+
+
+class Lookup(Protocol):
+    """What a table needs of the results: the names of the files, and a value by its path."""
+
+    def names(self) -> list[str]:
+        """The results files there are."""
+        ...
+
+    def __getitem__(self, path: str) -> Any:
+        """The value at ``file.key.key``."""
+        ...
+
+
+Table = Callable[[Lookup], str]
+
+
+def markdown_table(head: Sequence[str], rows: Iterable[Sequence[object]], numbers: int = 0) -> str:
+    """Rows as a Markdown table, the last ``numbers`` columns set to the right.
+
+    >>> print(markdown_table(["engine", "ns"], [["phase1", 2000]], numbers=1))
+    | engine | ns |
+    | :--- | ---: |
+    | phase1 | 2000 |
+    """
+    words = len(head) - numbers
+    lines = [head, [":---"] * words + ["---:"] * numbers, *rows]
+    return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines)
+
+
+def receipts(results: Lookup) -> str:
+    """Where each results file comes from: the command, the machine and the commit."""
+    keys = ("command", "machine", "commit")
+    rows = [
+        [f"`{name}.json`", *(results[f"{name}.{key}"] for key in keys)] for name in results.names()
+    ]
+    return markdown_table(["file", *keys], rows)
+
+
+def from_grid(file: str, make: Callable[[Any], Grid]) -> Table:
+    """A table that ``matchbook bench`` prints too, made from one results file."""
+
+    def table(results: Lookup) -> str:
+        grid = make(results[file])
+        text = markdown_table(grid.head, grid.rows, grid.numbers)
+        return f"{text}\n\n*{grid.note.rstrip('.')}.*" if grid.note else text
+
+    return table
+
+
+def suites(results: Lookup) -> str:
+    """Every suite's noise floor, rounds and seed: what its ratios are worth."""
+    rows = []
+    for name in results.names():
+        receipt = results[name]
+        if "noise_floor" in receipt:
+            cells = [
+                f"{receipt['noise_floor']:.2f}",
+                receipt["rounds"],
+                f"{receipt['seconds']:.0f}",
+            ]
+            rows.append([f"`{name}`", *cells])
+    return markdown_table(["suite", "noise floor", "rounds", "seconds"], rows, numbers=3)
+
+
+#: Every table, by the name that a page or the README asks for it.
+TABLES: dict[str, Table] = {
+    "receipts": receipts,
+    "suites": suites,
+    "engines_normal": from_grid("scenarios", tables.engines_normal),
+    "scenarios": from_grid("scenarios", tables.scenarios_all),
+    "scenarios_phase2": from_grid("scenarios", lambda r: tables.scenarios_of(r, "phase2")),
+    "scenarios_phase3": from_grid("scenarios", lambda r: tables.scenarios_of(r, "phase3")),
+    "shapes": from_grid("shapes", tables.shapes),
+    "batching": from_grid("batching", tables.batching),
+    "curve_phase1": from_grid("curve", lambda r: tables.curve_of(r, "phase1")),
+    "curve_phase2": from_grid("curve", lambda r: tables.curve_of(r, "phase2")),
+    "curve_phase3py": from_grid("curve", lambda r: tables.curve_of(r, "phase3py")),
+    "curve_phase3": from_grid("curve", lambda r: tables.curve_of(r, "phase3")),
+    "curve_best": from_grid("curve", tables.curve_best),
+    "levels20k": from_grid("levels20k", tables.wide),
+    "crossover_c": from_grid("levels20k", lambda r: tables.crossover(r, "c")),
+    "crossover_python": from_grid("levels20k", lambda r: tables.crossover(r, "python")),
+    "memory": from_grid("memory", tables.memory),
+    "instructions": from_grid("instructions", tables.instructions),
+    "latency": from_grid("latency", tables.latency),
+}

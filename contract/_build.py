@@ -10,6 +10,8 @@ ffibuilder = make_ffibuilder(
         "contract/c/benchmark_text.h",
         "contract/c/report_text.h",
         "contract/c/order_flow.h",
+        "contract/c/floor.h",
+        "contract/c/latency.h",
     ],
     sources=[
         "contract/c/workload.c",
@@ -17,6 +19,8 @@ ffibuilder = make_ffibuilder(
         "contract/c/report_text.c",
         "contract/c/ladder.c",
         "contract/c/order_flow.c",
+        "contract/c/floor.c",
+        "contract/c/latency.c",
     ],
     extra_flags=EXACT_FLOATS,
     extra_link_flags=["-lm"],

@@ -186,7 +186,11 @@ def read_event_list(path: str | Path, stream: IO[bytes] | None = None) -> Iterat
 
 
 def suffix(path: str | Path) -> str:
-    """The suffix of a file's name that says what it holds: ``day.cmd.gz`` → ``.cmd``."""
+    """The suffix of a file's name that says what it holds, whatever compresses it.
+
+    >>> suffix("day.cmd.gz"), suffix("2012-06-21.ITCH50"), suffix("day"), suffix("day.gz")
+    ('.cmd', '.itch50', '', '')
+    """
     suffixes = Path(path).suffixes
     if suffixes and suffixes[-1].lower() in (".gz", ".xz"):
         suffixes.pop()

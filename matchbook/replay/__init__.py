@@ -1,0 +1,1 @@
+"""Replaying order streams: read the format, drive an engine, compare with what should be."""

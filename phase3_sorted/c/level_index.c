@@ -18,7 +18,10 @@ void level_index_clear(level_index *index, tree_pool *pool) {
     ring_clear(&index->ring);
     level_tree_clear(&index->tree, pool);
     index->level_count = 0;
-    level_index_set_best(index, CELL_NONE);
+    index->best_key = INT64_MIN;
+    index->best_level = CELL_NONE;
+    index->second_key = SECOND_UNKNOWN;
+    index->second_level = CELL_NONE;
 }
 
 uint32_t level_index_find_or_add_far(level_index *index, int64_t key) {
@@ -46,10 +49,16 @@ int level_index_check(const level_index *index, char *message, size_t size) {
         return 0;
     }
     uint32_t best = level_index_at_or_below(index, INT64_MAX);
-    int64_t key = best == CELL_NONE ? INT64_MIN : cell_level(index->arena, best)->key;
-    if (best != index->best_level || key != index->best_key) {
+    if (best != index->best_level || level_index_key(index, best) != index->best_key) {
         snprintf(message, size, "best level %u at key %" PRId64 ", not %u", index->best_level,
                  index->best_key, best);
+        return 0;
+    }
+    if (index->second_key == SECOND_UNKNOWN && index->second_level == CELL_NONE) return 1;
+    uint32_t second = best == CELL_NONE ? CELL_NONE : level_index_next(index, best);
+    if (second != index->second_level || level_index_key(index, second) != index->second_key) {
+        snprintf(message, size, "second level %u at key %" PRId64 ", not %u", index->second_level,
+                 index->second_key, second);
         return 0;
     }
     return 1;

@@ -7,8 +7,11 @@
  *      far apart         a B+tree (level_tree.h): O(log levels), whatever the range of prices
  *
  * A level goes into the ring if its page is free or its own, and into the tree otherwise; it stays
- * where it was put. The best level is in hand; when it empties, the next one is the better of the
- * ring's and the tree's.
+ * where it was put.
+ *
+ * The best level is in hand. When it empties, the next one is the better of the ring's and the
+ * tree's, and mostly need not be looked for: whoever becomes the best remembers whom it put second,
+ * so that an order which improves the price and is withdrawn again costs no search either way.
  */
 #ifndef PHASE3_LEVEL_INDEX_H
 #define PHASE3_LEVEL_INDEX_H
@@ -16,12 +19,16 @@
 #include "tick_ring.h"
 #include "level_tree.h"
 
+#define SECOND_UNKNOWN INT64_MAX /* above every key that could be second */
+
 typedef struct {
     int64_t best_key;    /* INT64_MIN when there is no level */
     uint32_t best_level; /* CELL_NONE when there is no level */
     uint32_t level_count;
-    int64_t mirror; /* key = price ^ mirror */
+    int64_t second_key;    /* SECOND_UNKNOWN: look for it when it is wanted */
+    uint32_t second_level; /* CELL_NONE when there is one level, or when it is unknown */
     uint32_t side;
+    int64_t mirror; /* key = price ^ mirror */
     cell_arena *arena;
     tick_ring ring;
     level_tree tree;
@@ -54,18 +61,42 @@ static inline uint32_t level_index_next(const level_index *index, uint32_t cell)
     return key == INT64_MIN ? CELL_NONE : level_index_at_or_below(index, key - 1);
 }
 
-static inline void level_index_set_best(level_index *index, uint32_t cell) {
-    index->best_level = cell;
-    index->best_key = cell == CELL_NONE ? INT64_MIN : cell_level(index->arena, cell)->key;
+static inline int64_t level_index_key(const level_index *index, uint32_t cell) {
+    return cell == CELL_NONE ? INT64_MIN : cell_level(index->arena, cell)->key;
 }
 
+/* --8<-- [start:second] */
 static inline void level_index_count_in(level_index *index, int64_t key, uint32_t cell) {
     index->level_count++;
-    if (key >= index->best_key) {
+    if (key > index->best_key || index->best_level == CELL_NONE) {
+        index->second_key = index->best_key;
+        index->second_level = index->best_level;
         index->best_key = key;
         index->best_level = cell;
+    } else if (key > index->second_key || index->level_count == 2) {
+        index->second_key = key;
+        index->second_level = cell;
     }
 }
+
+/* level_index_count_out: the level is in neither ring nor tree any more. */
+static inline void level_index_count_out(level_index *index, int64_t key, uint32_t cell) {
+    index->level_count--;
+    if (cell == index->best_level) {
+        if (index->second_key != SECOND_UNKNOWN) {
+            index->best_key = index->second_key;
+            index->best_level = index->second_level;
+        } else {
+            index->best_level = level_index_at_or_below(index, key);
+            index->best_key = level_index_key(index, index->best_level);
+        }
+    } else if (cell != index->second_level) {
+        return;
+    }
+    index->second_key = SECOND_UNKNOWN;
+    index->second_level = CELL_NONE;
+}
+/* --8<-- [end:second] */
 
 /* level_index_find_or_add: the level of that key, made if there was none. */
 static inline uint32_t level_index_find_or_add(level_index *index, int64_t key) {
@@ -91,10 +122,8 @@ static inline void level_index_remove(level_index *index, uint32_t cell) {
         level_index_remove_far(index, key);
     else
         ring_remove(&index->ring, key);
-    index->level_count--;
+    level_index_count_out(index, key, cell);
     cell_give_level(index->arena, cell);
-    if (cell == index->best_level)
-        level_index_set_best(index, level_index_at_or_below(index, key));
 }
 
 #endif

@@ -15,9 +15,10 @@
 
 #include "memory.h"
 
-/* Neighbours under one parent are merged when together they fill at most this much of a node, so
- * any two of them hold more: fewer than n / 3 nodes (and one or two a layer) for n levels. */
-#define MERGED_MOST (NODE_FANOUT / 2)
+/* Neighbours under one parent are merged when together they fill at most this much of a node. So
+ * any two hold more, a parent of m children at least 8 (m - 1) entries below them, and n levels
+ * need fewer than n / 5 nodes, and a few on each layer. */
+#define MERGED_MOST (NODE_FANOUT * 3 / 4)
 
 typedef struct {
     uint32_t node[TREE_MAX_HEIGHT];
@@ -25,7 +26,7 @@ typedef struct {
 } tree_path; /* [0] is the leaf */
 
 size_t tree_pool_init(tree_pool *pool, uint32_t levels) {
-    pool->capacity = levels / 3 + 4 * TREE_MAX_HEIGHT;
+    pool->capacity = levels / 5 + 4 * TREE_MAX_HEIGHT;
     size_t bytes = (size_t)pool->capacity * sizeof(tree_node);
     pool->nodes = memory_take(bytes);
     if (!pool->nodes) return 0;

@@ -17,8 +17,8 @@ VIEWS: Final[dict[str, Callable[[Engine], Any]]] = {
     "best bid": lambda engine: engine.best_bid(),
     "best ask": lambda engine: engine.best_ask(),
     "levels": lambda engine: engine.depth(3),
-    "bids": lambda engine: list(map(tuple, engine.orders(Side.BID))),
-    "asks": lambda engine: list(map(tuple, engine.orders(Side.ASK))),
+    "bids": lambda engine: [tuple(map(int, order)) for order in engine.orders(Side.BID)],
+    "asks": lambda engine: [tuple(map(int, order)) for order in engine.orders(Side.ASK)],
     "state hash": lambda engine: engine.state_hash(),
 }
 

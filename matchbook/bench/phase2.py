@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from contract.workload import ORDERS
 from matchbook.bench.trial import Session, SkippedError
 from phase2_arena.measure import measure
 
 NAME: Final = "phase2"
 ROUNDS: Final = 3
-_ORDERS: Final = 50_000
+_ORDERS: Final = ORDERS
 _QUICK_ORDERS: Final = 2_000
 
 

@@ -4,7 +4,7 @@ from cbuild import make_ffibuilder
 
 ffibuilder = make_ffibuilder(
     "phase3_sorted._sorted",
-    headers=["contract/c/contract.h", "contract/c/engine.h"],
+    headers=["contract/c/contract.h", "contract/c/engine.h", "phase3_sorted/c/inspect.h"],
     sources=[
         f"phase3_sorted/c/{name}.c"
         for name in (
@@ -18,6 +18,7 @@ ffibuilder = make_ffibuilder(
             "book_plan",
             "book_view",
             "book_check",
+            "inspect",
         )
     ],
 )

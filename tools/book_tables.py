@@ -43,7 +43,8 @@ def receipts(results: Lookup) -> str:
     """Where each results file comes from: the command, the machine and the commit."""
     keys = ("command", "machine", "commit")
     rows = [
-        [f"`{name}.json`", *(results[f"{name}.{key}"] for key in keys)] for name in results.names()
+        [f"`{name}.json`", *(results[name].get(key, "–") for key in keys)]
+        for name in results.names()
     ]
     return markdown_table(["file", *keys], rows)
 
@@ -60,18 +61,16 @@ def from_grid(file: str, make: Callable[[Any], Grid]) -> Table:
 
 
 def suites(results: Lookup) -> str:
-    """Every suite's noise floor, rounds and seed: what its ratios are worth."""
+    """Every suite's noise floor, rounds and time: what its ratios are worth."""
     rows = []
     for name in results.names():
         receipt = results[name]
         if "noise_floor" in receipt:
-            cells = [
-                f"{receipt['noise_floor']:.2f}",
-                receipt["rounds"],
-                f"{receipt['seconds']:.0f}",
-            ]
-            rows.append([f"`{name}`", *cells])
-    return markdown_table(["suite", "noise floor", "rounds", "seconds"], rows, numbers=3)
+            times = [receipt.get(key) for key in ("seconds", "cpu_seconds")]
+            cells = [f"{time:,.0f}" if time is not None else "–" for time in times]
+            rows.append([f"`{name}`", f"{receipt['noise_floor']:.2f}", receipt["rounds"], *cells])
+    head = ["suite", "noise floor", "rounds", "seconds", "of them on a processor"]
+    return markdown_table(head, rows, numbers=4)
 
 
 #: Every table, by the name that a page or the README asks for it.

@@ -7,6 +7,7 @@ from dataclasses import replace as with_fields
 from typing import Any, ClassVar, Final
 
 import hypothesis.core
+import pytest
 from hypothesis import Phase, seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -190,6 +191,11 @@ class MachineRules(ContractBase):
 
     def test_state_machine(self) -> None:
         """Guards against sequences nobody would write down; a failure is shrunk to a few steps."""
+        run_machine(self.engine_class)
+
+    @pytest.mark.long
+    def test_state_machine_at_length(self) -> None:
+        """Guards against sequences that are rarer still: ``--hypothesis-profile=long``."""
         run_machine(self.engine_class)
 
 

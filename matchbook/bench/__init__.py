@@ -8,11 +8,11 @@ noise floor. Every answer is verified before any number is printed.
 **What a results file holds**; the dotted paths are what a page asks for, as in
 ``results.scenarios.cases.normal.engines.phase3.ns``. Times are nanoseconds per command.
 
-Every file: ``suite``, ``command``, ``machine`` (one line of words), ``cpu``, ``cores``,
+Every file has ``suite``, ``command``, ``machine`` (one line of words), ``cpu``, ``cores``,
 ``pinned_core``, ``os``, ``python``, ``compiler``, ``flags``, ``commit`` (with ``+dirty`` if it
-was), ``date``, ``seed``, ``rounds``, ``quick``, ``seconds`` and ``noise_floor`` (the largest of
-its cases; 1.05 means that a ratio between 1/1.05 and 1.05 is indistinguishable from 1; 1.0 where
-nothing is timed).
+was), ``date``, ``seed``, ``rounds``, ``quick``, ``seconds``, ``cpu_seconds`` and ``noise_floor``:
+the largest of its cases. A noise floor of 1.05 means that a ratio between 1/1.05 and 1.05 is
+indistinguishable from 1; it is 1.0 where nothing is timed.
 
 A **contestant** (one engine in one case) has ``ns`` (median), ``ns_fastest``, ``per_second``,
 ``commands`` (how many were measured), ``rounds``; where there is something to compare with, also
@@ -20,45 +20,60 @@ A **contestant** (one engine in one case) has ``ns`` (median), ``ns_fastest``, `
 ``speedup``, ``speedup_low``, ``speedup_high`` (over the case's ``baseline``: the median ratio and
 the interval that holds it).
 
-=====================  =============================================================================
-file                   paths below it
-=====================  =============================================================================
-``scenarios.json``     ``cases.{static,normal,swing-25,swing-40,flash-crash}``: ``commands``,
-                       ``events``, ``trades``, ``resting``, ``levels`` (at the end), ``digest``,
-                       ``baseline`` (phase1), ``floor_ns``, ``noise_floor``,
-                       ``engines.{phase1,phase2,phase3py,phase3}.<contestant>``.
-                       ``summary.<engine>``: ``best_case``, ``worst_case``, ``best_ns``,
-                       ``worst_ns``, ``worst_to_best``, ``best_times_floor``,
-                       ``worst_times_floor``
-``shapes.json``        ``cases.{A,B,C,A_arbitrary,B_arbitrary,C_arbitrary}`` (ids 1, 2, 3, … or
-                       arbitrary 64-bit ones): ``commands``, ``events``, ``trades``,
-                       ``resting``, ``levels`` (when the measured part starts),
-                       ``resting_after``, ``baseline``, ``floor_ns``, ``noise_floor``,
-                       ``engines.<engine>.<contestant>``
-``batching.json``      ``cases.{phase2,phase3}``: ``commands``, ``baseline`` (apply),
-                       ``noise_floor``, ``ways.{per_node,apply,bare_call,batch_1,batch_64,
-                       batch_1024,whole}.<contestant>``; per_node is phase 2's alone
-``curve.json``         ``cases.{10,100,…,10000000}`` (resting orders): ``levels``,
-                       ``engines.<engine>.{add,cancel,match,best,level}`` in ns per operation.
-                       ``growth.<engine>.<operation>``: largest size over 1,000 orders;
-                       ``largest.<engine>``: its largest size
-``levels20k.json``     ``cases.wide``: ``levels``, ``commands``, ``baseline`` (phase2),
-                       ``floor_ns``, ``noise_floor``, ``engines.{phase2,phase3}.<contestant>``.
-                       ``crossover.{c,python}``: ``naive``, ``sorted`` (engine names),
-                       ``levels`` (a list), ``naive_ns``, ``sorted_ns``, ``ratio`` (lists),
-                       ``crossing_levels`` (number; absent when one of them always wins),
-                       ``verdict`` (words)
-``memory.json``        ``cases.<engine>``: ``capacity``, ``total_bytes``, ``bytes_per_order``,
-                       ``slot_bytes``, ``commands``, ``rss_before``, ``rss_after``,
-                       ``rss_growth``, ``page_faults`` (during the commands)
-``instructions.json``  ``cases.{A,B,C,normal}.engines.<engine>``: ``instructions`` (per command),
-                       ``commands_short``, ``commands_long``; ``tool``, ``counted_flags``.
-                       Python's engines in ``normal`` only
-``latency.json``       ``cases.{A,B,C}.engines.{phase2,phase3}``: ``p50``, ``p99``, ``p99_9``,
-                       ``max``, ``samples``; ``timer_ns``
-``phase2.json``        what ``phase2_arena.measure.measure`` returns: ``footprint``,
-                       ``scenarios``, ``scan``, ``boundary``, ``profile``; no ``cases``
-=====================  =============================================================================
+``scenarios.json``:
+
+- ``cases.{static,normal,swing-25,swing-40,flash-crash}``: ``commands``, ``events``, ``trades``,
+  ``resting``, ``levels`` (at the end), ``digest``, ``digest_is_published``, ``baseline`` (phase1),
+  ``floor_ns``, ``noise_floor``, ``engines.{phase1,phase2,phase3py,phase3}.<contestant>``
+- ``summary.<engine>``: ``best_case``, ``worst_case``, ``best_ns``, ``worst_ns``,
+  ``worst_to_best``, ``best_times_floor``, ``worst_times_floor``
+
+``shapes.json``:
+
+- ``cases.{A,B,C,A_arbitrary,B_arbitrary,C_arbitrary}`` (ids 1, 2, 3, … or arbitrary 64-bit ones):
+  ``commands``, ``warmup``, ``events``, ``trades``, ``resting`` and ``levels`` (when the measured
+  part starts), ``resting_after``, ``baseline``, ``floor_ns``, ``noise_floor``,
+  ``engines.<engine>.<contestant>``; slow engines on the start of A, B and C alone
+
+``batching.json``:
+
+- ``cases.{phase2,phase3}``: ``commands``, ``baseline`` (apply), ``noise_floor``,
+  ``ways.{per_node,apply,batch_1,bare_call,batch_64,batch_1024,whole}.<contestant>``, each also
+  with ``times_whole``; ``per_node`` and ``bare_call`` are phase 2's alone
+
+``levels20k.json``:
+
+- ``cases.wide``: ``levels``, ``commands``, ``resting``, ``baseline`` (phase2), ``floor_ns``,
+  ``noise_floor``, ``engines.{phase2,phase3}.<contestant>``
+- ``crossover.{c,python}``: ``naive``, ``sorted`` (engine names), ``levels``, ``naive_ns``,
+  ``sorted_ns``, ``ratio``, ``noise_floors`` (lists of ten; index 9 is 20,000 levels),
+  ``crossing_levels`` (absent where the ratio does not cross 1), ``verdict`` (words)
+
+``curve.json``:
+
+- ``cases.{10,100,…,10000000}`` (resting orders): ``levels``, ``noise_floor``,
+  ``engines.<engine>.{add,cancel,match,best,level}`` in ns per operation
+- ``growth.<engine>.<operation>``: its largest size over 1,000 orders; ``largest.<engine>``: that
+  size
+
+``memory.json``:
+
+- ``cases.<engine>``: ``capacity``, ``total_bytes``, ``bytes_per_order``, ``slot_bytes``,
+  ``commands``, ``rss_before``, ``rss_after``, ``rss_growth``, ``page_faults`` (during the commands)
+
+``instructions.json``:
+
+- ``cases.{A,B,C,normal}.engines.<engine>``: ``instructions`` (per command), ``commands_short``,
+  ``commands_long``; engines in Python in ``normal`` alone
+- ``tool``, ``counted_flags``
+
+``latency.json``:
+
+- ``cases.{A,B,C}.engines.{phase2,phase3}``: ``p50``, ``p99``, ``p99_9``, ``max``, ``samples``
+- ``timer_ns``
+
+``phase2.json``: what ``phase2_arena.measure.measure`` returns: ``footprint``, ``scenarios``,
+``scan``, ``boundary``, ``profile``; no ``cases``.
 """
 
 from typing import Any

@@ -1,19 +1,16 @@
 """Suite ``batching``: the same C book, the same commands, handed over in larger and larger pieces.
 
-============  ==================================================================================
-``per_node``  Python decides and asks C for every node (phase 2's ``NodeEngine``)
-``apply``     ``engine.apply``: a Command object in, a list of Event objects out
-``batch_1``   ``engine.apply_batch`` of one record
-``bare_call`` one call into C per record, nothing converted (``apply_each``, where there is one)
-``batch_64``  ``engine.apply_batch`` of 64 records; ``batch_1024`` of 1,024
-``whole``     ``engine.apply_batch`` of all of them
-============  ==================================================================================
+- ``per_node``: Python decides and asks C for every node (phase 2's ``NodeEngine``)
+- ``apply``: a Command object in, a list of Event objects out
+- ``batch_1``: ``apply_batch`` of one record
+- ``bare_call``: one call into C per record, nothing converted (``apply_each``, where there is one)
+- ``batch_64``, ``batch_1024``: ``apply_batch`` of so many
+- ``whole``: ``apply_batch`` of all of them
 """
 
 from __future__ import annotations
 
 import gc
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -23,7 +20,15 @@ from contract.records import RecordArray, empty_events, to_commands
 from contract.streams import SHAPES, Stream, shape_stream
 from matchbook.bench.interleave import Outcome, Samples, measure
 from matchbook.bench.shapes import smaller
-from matchbook.bench.trial import TWIN, Session, SkippedError, contestant_facts, warmed
+from matchbook.bench.trial import (
+    TWIN,
+    Session,
+    SkippedError,
+    clock,
+    contestant_facts,
+    twin_noise_floor,
+    warmed,
+)
 from matchbook.engines import EngineClass
 from phase2_arena.pernode import NodeEngine
 
@@ -104,9 +109,9 @@ class WayTrial:
         with warmed(self.engine_class, self.stream, self.events) as engine:
             drive = self.prepare(engine, self.stream.measured, self.events)
             gc.collect()
-            started = time.perf_counter()
+            started = clock()
             drive()
-            seconds = time.perf_counter() - started
+            seconds = clock() - started
             answer = f"{engine.event_sequence} events and state {engine.state_hash()}"
         return Outcome(seconds, len(self.stream.measured), answer)
 
@@ -145,7 +150,7 @@ def measure_ways(session: Session, name: str, stream: Stream, rounds: int) -> di
     return {
         "commands": len(stream.measured),
         "baseline": BASELINE,
-        "noise_floor": samples.noise_floor(WHOLE, WHOLE + TWIN),
+        "noise_floor": twin_noise_floor(samples),
         "ways": {
             trial.name: _way_facts(samples, trial.name)
             for trial in trials

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import shlex
 import sys
 import time
@@ -92,6 +93,8 @@ def bench(
     target = folder or (_QUICK_RESULTS if quick else _RESULTS)
     command = describe_command(suites, quick, rounds, folder, engines)
     loaded = load_engines(engines)
+    for name in chosen:
+        load_suite(name)
     failed = []
     with progress_line() as show:
         session = Session(loaded, rounds, quick)
@@ -105,6 +108,12 @@ def bench(
                 print_error(f"{name}: {error}")
                 failed.append(name)
                 continue
+            except Exception:
+                # A fault in one suite must not cost the others, which may run unattended.
+                err.print_exception()
+                print_error(f"{name}: failed, see above")
+                failed.append(name)
+                continue
             path = write_receipt(target, receipt)
             out.print(render(name, receipt), width=None if out.is_terminal else _WIDTH)
             out.print(Text(f"{path}\n", style="dim"))
@@ -116,9 +125,9 @@ def run_suite(
     name: str, session: Session, show: Callable[[str], None], command: str
 ) -> dict[str, Any]:
     """Run one suite and return the content of its results file."""
-    suite: ModuleType = importlib.import_module(f"matchbook.bench.{name}")
+    suite = load_suite(name)
     session.step = lambda text: show(f"{name}: {text}")
-    started = time.perf_counter()
+    started, cpu_started = time.perf_counter(), cpu_seconds()
     free = session.quick or name in _UNPINNED
     with nullcontext(None) if free else machine.pinned() as core:
         body = suite.run(session)
@@ -128,8 +137,19 @@ def run_suite(
         command=command,
         quick=session.quick,
         seconds=time.perf_counter() - started,
+        cpu_seconds=cpu_seconds() - cpu_started,
         pinned_core=core,
     )
+
+
+def load_suite(name: str) -> ModuleType:
+    """The module of a suite."""
+    return importlib.import_module(f"matchbook.bench.{name}")
+
+
+def cpu_seconds() -> float:
+    """Seconds of processor time that this process and those it has waited for have taken."""
+    return sum(os.times()[:4])
 
 
 def load_engines(names: tuple[str, ...]) -> dict[str, EngineClass]:

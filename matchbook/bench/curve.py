@@ -2,13 +2,11 @@
 
 Ten orders stand on a level, so a larger book has more levels too; every second price is free.
 
-=========  ======================================================================================
-``add``    a new order behind the others of a level drawn at random
-``cancel`` a resting order drawn at random
-``match``  an IOC order that takes just the best order; every tenth empties the best level
-``best``   a better price opens and empties again, and the book needs its next best price
-``level``  a level opens at a free price drawn at random, and empties again
-=========  ======================================================================================
+- ``add``: a new order behind the others of a level drawn at random
+- ``cancel``: a resting order drawn at random
+- ``match``: an IOC order that takes just the best order; every tenth empties the best level
+- ``best``: a better price opens and empties again, and the book needs its next best price
+- ``level``: a level opens at a free price drawn at random, and empties again
 
 ``best`` and ``level`` are counted as one operation for their two commands. Each operation is timed
 in blocks that change the book by no more than a tenth of its orders (half of them, of ten), and
@@ -25,10 +23,10 @@ from typing import Any, Final
 from matchbook.bench import machine
 from matchbook.bench.curve_book import SEED, SizedBook
 from matchbook.bench.interleave import Outcome, measure
-from matchbook.bench.trial import TWIN, Session
+from matchbook.bench.trial import TWIN, Session, twin_noise_floor
 
 NAME: Final = "curve"
-ROUNDS: Final = 3
+ROUNDS: Final = 5
 SIZES: Final = (10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000)
 OPERATIONS: Final = ("add", "cancel", "match", "best", "level")
 #: Growth is told from here on: below, a block is short and the clock coarse.
@@ -116,7 +114,7 @@ def measure_size(session: Session, size: int, rounds: int) -> dict[str, Any]:
         )
         for name in books:
             engines[name][operation] = samples.median(name) * 1e9
-        floors.append(samples.noise_floor(last.name, last.name + TWIN))
+        floors.append(twin_noise_floor(samples))
     levels = next(iter(books.values())).levels
     for book in books.values():
         book.engine.close()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
@@ -14,6 +13,7 @@ from contract.random_draws import Integers
 from contract.records import RecordArray, empty_commands, empty_events
 from contract.streams import MIDDLE_PRICE, uniform_book
 from matchbook.bench.interleave import WrongAnswerError
+from matchbook.bench.trial import clock
 from matchbook.engines import EngineClass
 
 ORDERS_PER_LEVEL: Final = 10
@@ -82,9 +82,9 @@ class SizedBook:
         Raises:
             WrongAnswerError: the events are not those of the operation.
         """
-        started = time.perf_counter()
+        started = clock()
         consumed, written = self.engine.apply_batch(block.commands, self.events)
-        seconds = time.perf_counter() - started
+        seconds = clock() - started
         events = self.events[:written]
         seen = int(np.count_nonzero(events["kind"] == block.event_kind))
         if consumed != len(block.commands) or seen != block.events:
@@ -98,9 +98,9 @@ class SizedBook:
     def time_empty(self) -> float:
         """Seconds of a call without commands."""
         nothing = empty_commands(0)
-        started = time.perf_counter()
+        started = clock()
         self.engine.apply_batch(nothing, self.events)
-        return time.perf_counter() - started
+        return clock() - started
 
     def _fresh(self, count: int) -> Integers:
         ids = np.arange(self.next_id, self.next_id + count)

@@ -73,10 +73,12 @@ def run(session: Session) -> dict[str, Any]:
     """Count every engine on every stream; the content of ``instructions.json``.
 
     Raises:
-        SkippedError: valgrind is not here.
+        SkippedError: valgrind is not here, or the sources are not.
     """
     if shutil.which(TOOL[0]) is None:
         raise SkippedError("instructions need valgrind, which is not installed here")
+    if not (machine.ROOT / "cbuild.py").is_file():
+        raise SkippedError("instructions need the sources, to compile them for valgrind")
     session.step("compiling the extensions for valgrind")
     extensions, flags = build_extensions()
     streams = make_streams(session.quick)

@@ -27,6 +27,7 @@ from matchbook.bench.trial import (
     SkippedError,
     contestant_facts,
     find_reference,
+    twin_noise_floor,
 )
 
 NAME: Final = "levels20k"
@@ -81,7 +82,7 @@ def measure_wide(session: Session, naive: str, sorted_: str, rounds: int) -> dic
         "levels": reference.levels,
         "baseline": naive,
         "floor_ns": samples.median(FLOOR) * 1e9,
-        "noise_floor": samples.noise_floor(sorted_, sorted_ + TWIN),
+        "noise_floor": twin_noise_floor(samples),
         "engines": {
             name: contestant_facts(samples, name, baseline=naive) for name in (naive, sorted_)
         },
@@ -103,7 +104,7 @@ def find_crossover(
         naive_ns.append(samples.median(naive) * 1e9)
         sorted_ns.append(samples.median(sorted_) * 1e9)
         ratios.append(samples.ratio(naive, sorted_).median)
-        floors.append(samples.noise_floor(sorted_, sorted_ + TWIN))
+        floors.append(twin_noise_floor(samples))
     crossing = crossing_point(list(sweep), ratios)
     result: dict[str, Any] = {
         "naive": naive,

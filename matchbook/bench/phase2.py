@@ -6,12 +6,13 @@ from typing import Any, Final
 
 from contract.workload import ORDERS
 from matchbook.bench.trial import Session, SkippedError
-from phase2_arena.measure import measure
+from phase2_arena.measure import SCAN_LEVELS, measure
 
 NAME: Final = "phase2"
 ROUNDS: Final = 3
 _ORDERS: Final = ORDERS
 _QUICK_ORDERS: Final = 2_000
+_QUICK_LEVELS: Final = (1, 100)
 
 
 def run(session: Session) -> dict[str, Any]:
@@ -28,5 +29,6 @@ def run(session: Session) -> dict[str, Any]:
         baseline=session.engines["phase1"],
         orders=_QUICK_ORDERS if session.quick else _ORDERS,
         rounds=rounds,
+        scan_levels=_QUICK_LEVELS if session.quick else SCAN_LEVELS,
     )
     return {**result, "noise_floor": float(result["boundary"]["floor"])}

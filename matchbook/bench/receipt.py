@@ -30,6 +30,7 @@ ENVELOPE: Final[dict[str, type | tuple[type, ...]]] = {
     "rounds": int,
     "quick": bool,
     "seconds": float,
+    "cpu_seconds": float,
     "noise_floor": float,
 }
 _DIGITS: Final = 5
@@ -46,6 +47,7 @@ def make_receipt(
     command: str,
     quick: bool,
     seconds: float,
+    cpu_seconds: float,
     pinned_core: int | None,
 ) -> dict[str, Any]:
     """The whole content of a results file: where it was made, and what the suite measured.
@@ -61,6 +63,7 @@ def make_receipt(
         "date": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d"),
         "quick": quick,
         "seconds": float(round(seconds, 1)),
+        "cpu_seconds": float(round(cpu_seconds, 1)),
         **body,
     }
     return {key: _rounded(value) for key, value in receipt.items()}

@@ -29,13 +29,14 @@ from contract.workload import ORDERS, SCENARIOS, SEED, generate
 from matchbook.bench.interleave import WrongAnswerError, measure
 from matchbook.bench.trial import (
     FLOOR,
-    TWIN,
     EngineTrial,
     FloorTrial,
     Session,
     contestant_facts,
+    fast_trials,
     find_reference,
     prefix,
+    twin_noise_floor,
 )
 
 NAME: Final = "scenarios"
@@ -95,12 +96,6 @@ def measure_scenario(
         raise WrongAnswerError(
             f"{scenario}: SHA-256 of the reports is {found}, published is {digest}"
         )
-    trials = [
-        EngineTrial(name, session.engines[name], stream, reference) for name in session.fast()
-    ]
-    if trials:
-        last = trials[-1]
-        trials.append(EngineTrial(last.name + TWIN, last.engine_class, stream, reference))
     once = []
     for name, seconds in session.slow().items():
         part, its_reference = stream, reference
@@ -111,12 +106,11 @@ def measure_scenario(
             its_reference = find_reference(session.reference_engine(), part)
         once.append(EngineTrial(name, session.engines[name], part, its_reference))
     samples = measure(
-        [FloorTrial(commands, reference.room), *trials],
+        [FloorTrial(commands, reference.room), *fast_trials(session, stream, reference)],
         rounds,
         once=once,
         step=lambda name: session.step(f"{scenario}: {name}"),
     )
-    twin = trials[-1].name if trials else FLOOR
     return {
         "commands": len(commands),
         **reference.facts(),
@@ -126,7 +120,7 @@ def measure_scenario(
         "digest_is_published": digest is not None,
         "baseline": BASELINE,
         "floor_ns": samples.median(FLOOR) * 1e9,
-        "noise_floor": samples.noise_floor(twin.removesuffix(TWIN), twin),
+        "noise_floor": twin_noise_floor(samples),
         "engines": {
             name: contestant_facts(samples, name, baseline=BASELINE) for name in session.engines
         },

@@ -14,13 +14,14 @@ from contract.streams import SHAPES, Shape, Stream, scramble_ids, shape_stream
 from matchbook.bench.interleave import Samples, measure
 from matchbook.bench.trial import (
     FLOOR,
-    TWIN,
     EngineTrial,
     FloorTrial,
     Session,
     contestant_facts,
+    fast_trials,
     find_reference,
     prefix,
+    twin_noise_floor,
 )
 
 NAME: Final = "shapes"
@@ -72,29 +73,22 @@ def measure_shape(session: Session, stream: Stream, rounds: int) -> dict[str, An
     session.step(f"{stream.name}: verifying")
     reference = find_reference(session.reference_engine(), stream)
     slow, fast = list(session.slow()), session.fast()
-    engines: dict[str, Any] = {}
+    on_start: dict[str, dict[str, Any]] = {}  # of all engines, on the start of the stream
     if slow and not stream.name.endswith(ARBITRARY):
-        samples = _measure_slow(session, stream, slow, fast)
-        engines |= {name: contestant_facts(samples, name, baseline=BASELINE) for name in slow}
-        speedups = {name: contestant_facts(samples, name, baseline=BASELINE) for name in fast}
-    else:
-        speedups = {}
-    trials = [EngineTrial(name, session.engines[name], stream, reference) for name in fast]
-    if trials:
-        last = trials[-1]
-        trials.append(EngineTrial(last.name + TWIN, last.engine_class, stream, reference))
+        samples = _measure_slow(session, stream, [*slow, *fast])
+        on_start = {
+            name: contestant_facts(samples, name, baseline=BASELINE) for name in samples.times
+        }
     samples = measure(
-        [FloorTrial(stream.measured, reference.room), *trials],
+        [FloorTrial(stream.measured, reference.room), *fast_trials(session, stream, reference)],
         rounds,
         step=lambda name: session.step(f"{stream.name}: {name}"),
     )
+    engines = {name: on_start[name] for name in slow if name in on_start}
     for name in fast:
-        engines[name] = contestant_facts(samples, name)
-        # Over the slow baseline, on the commands that it can be asked for.
-        engines[name] |= {
-            key: value for key, value in speedups.get(name, {}).items() if "speedup" in key
-        }
-    twin = trials[-1].name if trials else FLOOR
+        compared = on_start.get(name, {}).items()
+        speedups = {key: value for key, value in compared if key.startswith("speedup")}
+        engines[name] = contestant_facts(samples, name) | speedups
     return {
         "commands": len(stream.measured),
         "warmup": len(stream.warmup),
@@ -104,16 +98,15 @@ def measure_shape(session: Session, stream: Stream, rounds: int) -> dict[str, An
         "resting_after": reference.resting_after,
         "baseline": BASELINE,
         "floor_ns": samples.median(FLOOR) * 1e9,
-        "noise_floor": samples.noise_floor(twin.removesuffix(TWIN), twin),
+        "noise_floor": twin_noise_floor(samples),
         "engines": {name: engines[name] for name in session.engines if name in engines},
     }
 
 
-def _measure_slow(session: Session, stream: Stream, slow: list[str], fast: list[str]) -> Samples:
+def _measure_slow(session: Session, stream: Stream, names: list[str]) -> Samples:
     """Slow and fast engines interleaved on the stream's first commands."""
     part = prefix(stream, _SLOW_COMMANDS)
     reference = find_reference(session.reference_engine(), part)
-    names = [*slow, *fast]
     return measure(
         [
             FloorTrial(part.measured, reference.room),

@@ -30,7 +30,13 @@ BODY = {
 def receipt(**changes: Any) -> dict[str, Any]:
     """A complete receipt, with some keys changed; ``None`` removes one."""
     made = make_receipt(
-        "suite", BODY, command="matchbook bench", quick=True, seconds=1.26, pinned_core=None
+        "suite",
+        BODY,
+        command="matchbook bench",
+        quick=True,
+        seconds=1.26,
+        cpu_seconds=1,
+        pinned_core=None,
     )
     return {key: value for key, value in {**made, **changes}.items() if value is not None}
 
@@ -53,6 +59,7 @@ def test_numbers_are_kept_to_five_digits_and_counts_whole() -> None:
         command="",
         quick=False,
         seconds=0,
+        cpu_seconds=0,
         pinned_core=1,
     )
     assert whole["cases"]["one"]["trades"] == 1_996_097

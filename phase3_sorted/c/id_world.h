@@ -7,12 +7,11 @@
 #ifndef PHASE3_ID_WORLD_H
 #define PHASE3_ID_WORLD_H
 
-#include <string.h>
-
 #include "contract/c/engine_stream.h"
+#include "phase3_sorted/c/breaking.h"
 #include "phase3_sorted/c/id_index.h"
 
-enum { NUMBERS = 20000, MESSAGE_BYTES = 256, LEAST_GROUPS = 1 << ID_MIN_BITS };
+enum { NUMBERS = 20000, LEAST_GROUPS = 1 << ID_MIN_BITS };
 /* The most live orders that the smallest table is right for. */
 enum { LEAST_MOST = LEAST_GROUPS * GROUP_PLACES / ID_FEWEST_PLACES };
 
@@ -93,12 +92,9 @@ static inline int is_blank(const id_table *table) {
     return 1;
 }
 
-static inline void require_sound(void) {
-    char message[MESSAGE_BYTES];
-    if (!id_index_check(&w.ids, &w.arena, message, sizeof message)) {
-        fprintf(stderr, "id_index_check: %s\n", message);
-        abort();
-    }
+static const char *complaint(void) {
+    static char message[256];
+    return id_index_check(&w.ids, &w.arena, message, sizeof message) ? "" : message;
 }
 
 /* Everything is found, nothing else is, and the check agrees. */

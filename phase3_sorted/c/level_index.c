@@ -1,4 +1,4 @@
-/* level_index.c - one side's levels: the far ones, and the check of them all. */
+/* level_index.c - one side's levels: its memory, and the check of it all. */
 #include "level_index.h"
 
 #include <inttypes.h>
@@ -22,20 +22,6 @@ void level_index_clear(level_index *index, tree_pool *pool) {
     index->best_level = CELL_NONE;
     index->second_key = SECOND_UNKNOWN;
     index->second_level = CELL_NONE;
-}
-
-uint32_t level_index_find_or_add_far(level_index *index, int64_t key) {
-    uint32_t cell = level_tree_find(&index->tree, key);
-    if (cell != CELL_NONE) return cell;
-    cell = cell_take_level(index->arena, index->side, key);
-    cell_level(index->arena, cell)->is_in_tree = 1;
-    level_tree_add(&index->tree, key, cell);
-    level_index_count_in(index, key, cell);
-    return cell;
-}
-
-void level_index_remove_far(level_index *index, int64_t key) {
-    level_tree_remove(&index->tree, key);
 }
 
 int level_index_check(const level_index *index, char *message, size_t size) {

@@ -15,10 +15,12 @@
 
 #include "memory.h"
 
-/* Neighbours under one parent are merged when together they fill at most this much of a node. So
- * any two hold more, a parent of m children at least 8 (m - 1) entries below them, and n levels
- * need fewer than n / 5 nodes, and a few on each layer. */
-#define MERGED_MOST (NODE_FANOUT * 3 / 4)
+/* Neighbours under one parent are merged when together they fill at most this much of a node, so
+ * any two hold more, but for the best leaf and the one before it: fewer than n / 3 nodes for n
+ * levels, and a few on each layer. (test_tree_pool.c builds the thinnest tree there is.) More than
+ * half a node would not do: a leaf that was thin beside the best one keeps a half full neighbour
+ * when that splits. */
+#define MERGED_MOST (NODE_FANOUT / 2)
 
 typedef struct {
     uint32_t node[TREE_MAX_HEIGHT];
@@ -26,7 +28,7 @@ typedef struct {
 } tree_path; /* [0] is the leaf */
 
 size_t tree_pool_init(tree_pool *pool, uint32_t levels) {
-    pool->capacity = levels / 5 + 4 * TREE_MAX_HEIGHT;
+    pool->capacity = levels / 3 + 4 * TREE_MAX_HEIGHT;
     size_t bytes = (size_t)pool->capacity * sizeof(tree_node);
     pool->nodes = memory_take(bytes);
     if (!pool->nodes) return 0;
@@ -197,13 +199,24 @@ static void node_drop_child(tree_node *node, uint32_t entry) {
     if (node->count > 0) node->keys[node->count - 1] = INT64_MAX;
 }
 
-/* node_merge: move the right one of two neighbours into the left one. */
+static int nodes_fit_together(const tree_pool *pool, const tree_node *parent, uint32_t left_entry) {
+    return pool->nodes[parent->children[left_entry]].count +
+               pool->nodes[parent->children[left_entry + 1]].count <=
+           MERGED_MOST;
+}
+
+/* node_merge: move the right one of two neighbours into the left one. Below inner nodes this makes
+ * neighbours of two children that were not, and if they fit together they are merged as well:
+ *
+ *      [ … 1 ]  [ 1 … ]     →     [ … 1  1 … ]     →     [ … 2 … ]
+ */
 static void node_merge(level_tree *tree, tree_node *parent, uint32_t left_entry) {
     tree_pool *pool = tree->pool;
     uint32_t right_index = parent->children[left_entry + 1];
     tree_node *left = &pool->nodes[parent->children[left_entry]];
     const tree_node *right = &pool->nodes[right_index];
-    if (!left->is_leaf) left->keys[left->count - 1] = parent->keys[left_entry];
+    uint32_t seam = left->count - 1;
+    if (!left->is_leaf) left->keys[seam] = parent->keys[left_entry];
     for (uint32_t i = 0; i < right->count; i++) {
         left->keys[left->count + i] = right->keys[i];
         left->children[left->count + i] = right->children[i];
@@ -213,12 +226,7 @@ static void node_merge(level_tree *tree, tree_node *parent, uint32_t left_entry)
     parent->children[left_entry + 1] = parent->children[left_entry];
     node_close_gap(parent, left_entry);
     node_give(pool, right_index);
-}
-
-static int nodes_fit_together(const tree_pool *pool, const tree_node *parent, uint32_t left_entry) {
-    return pool->nodes[parent->children[left_entry]].count +
-               pool->nodes[parent->children[left_entry + 1]].count <=
-           MERGED_MOST;
+    if (!left->is_leaf && nodes_fit_together(pool, left, seam)) node_merge(tree, left, seam);
 }
 
 /* tree_rebalance: after an entry left the leaf of the path, drop what is empty, merge what fits. */

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from matchbook.bench import tables
 from matchbook.bench.tables import Grid
+from tools import level_tables
 
 
 class Lookup(Protocol):
@@ -65,7 +66,7 @@ def suites(results: Lookup) -> str:
     rows = []
     for name in results.names():
         receipt = results[name]
-        if "noise_floor" in receipt:
+        if {"suite", "noise_floor"} <= receipt.keys():  # measured by matchbook bench
             times = [receipt.get(key) for key in ("seconds", "cpu_seconds")]
             cells = [f"{time:,.0f}" if time is not None else "–" for time in times]
             rows.append([f"`{name}`", f"{receipt['noise_floor']:.2f}", receipt["rounds"], *cells])
@@ -91,6 +92,9 @@ TABLES: dict[str, Table] = {
     "levels20k": from_grid("levels20k", tables.wide),
     "crossover_c": from_grid("levels20k", lambda r: tables.crossover(r, "c")),
     "crossover_python": from_grid("levels20k", lambda r: tables.crossover(r, "python")),
+    "levels_times": lambda r: level_tables.times(r["levels"], markdown_table),
+    "levels_counts": lambda r: level_tables.counts(r["levels"], markdown_table),
+    "levels_variants": lambda r: level_tables.variants(r["levels"], markdown_table),
     "memory": from_grid("memory", tables.memory),
     "instructions": from_grid("instructions", tables.instructions),
     "latency": from_grid("latency", tables.latency),

@@ -64,12 +64,12 @@ def load_engine(name: str) -> EngineClass:
     if entry is None and here not in sys.path:
         sys.path.append(here)
     try:
-        module = importlib.import_module(module_name)
+        # A module may load its classes only when they are asked for, so asking can fail as well.
+        found = getattr(importlib.import_module(module_name), class_name, None)
     except Exception as error:  # a module may fail in any way while it loads
         hint = "; `make setup` compiles the extensions" if entry else ""
         problem = f"{type(error).__name__}: {error}"
         raise ConfigurationError(f"engine {name!r} cannot be loaded: {problem}{hint}") from error
-    found = getattr(module, class_name, None)
     missing = [member for member in ("name", "apply_batch", "depth") if not hasattr(found, member)]
     if missing:
         raise ConfigurationError(

@@ -69,6 +69,8 @@ static int check_free_cells(const book *self, char *message, size_t size) {
         REQUIRE(++orders <= arena->capacity, "the stack of free orders runs in a circle");
     }
     for (uint32_t cell = arena->free_level; cell != CELL_NONE; cell = cell_level(arena, cell)->links.next) {
+        REQUIRE(cell > arena->capacity && cell <= 2 * (uint64_t)arena->capacity,
+                "free level cell %u out of range", cell);
         REQUIRE(cell_level(arena, cell)->order_count == 0, "free level cell %u is in use", cell);
         REQUIRE(++levels <= arena->capacity, "the stack of free levels runs in a circle");
     }

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from contract.native import NativeEngine
 from phase3_sorted._sorted import ffi, lib
 
+#: What one order takes: a cell of half a cache line, and its time in an array of its own.
+SLOT_BYTES: Final[int] = lib.inspect_order_bytes()
+
 
 class Engine(NativeEngine):
-    """Arena, intrusive lists and a B+tree of levels, in C: best price O(1), next level O(1).
+    """Intrusive lists on sorted levels, in C: the best price in hand, the next a few steps away.
 
-    Costs: add O(1), or O(log m) when it opens one of m levels; cancel O(1), or O(log m) when it
-    empties a level that is not the best; match O(1) a fill.
+    Costs: add, cancel and match O(1) with levels near the best, which lie in a ring of ticks under
+    bitmaps; O(log m) for opening or emptying one of m levels far away, which stand in a B+tree.
     """
 
     name = "phase3"

@@ -5,6 +5,7 @@ from random import Random
 import pytest
 
 from contract import Side, cancel, new
+from phase3_sorted.engine import SLOT_BYTES
 from phase3_sorted.inside import GROUP_PLACES, PAGE_TICKS, RING_PAGES, OpenEngine
 
 RING_TICKS = PAGE_TICKS * RING_PAGES
@@ -86,3 +87,8 @@ def test_the_id_table_moves_with_the_book() -> None:
         for order_id in range(1, 1_001):
             engine.apply(cancel(order_id))
         assert engine.id_tables().groups < 512
+
+
+def test_order_slot() -> None:
+    """Guards: an order that grows beyond the cache line it may take."""
+    assert SLOT_BYTES == 40

@@ -55,3 +55,7 @@ void inspect_ids(const book *self, id_tables_view *tables) {
     tables->old_entries = table_entries(&ids->old);
     tables->moved = ids->moved;
 }
+
+size_t inspect_order_bytes(void) {
+    return sizeof(order_cell) + sizeof(uint64_t);
+}

@@ -40,6 +40,8 @@ size_t inspect_pages(const book *self, int side, page_view *pages, size_t limit)
 size_t inspect_nodes(const book *self, int side, node_view *nodes, size_t limit);
 /* inspect_ids: how full the id table is and how far a move has come. O(table). */
 void inspect_ids(const book *self, id_tables_view *tables);
+/* inspect_order_bytes: what one order takes, its cell and its place in the array of times. O(1). */
+size_t inspect_order_bytes(void);
 /* cdef:end */
 
 #endif

@@ -66,7 +66,8 @@ bench: setup ## measure on this machine (options: make bench BENCH="--help")
 	@$(VENV)/bin/matchbook bench $(BENCH)
 
 docs: setup ## build the book into build/site
-	$(call say,rendering the pages into build/book)
+	$(call say,drawing what is behind its results, rendering the pages into build/book)
+	@$(PY) -m tools.book_plots
 	@$(PY) -m tools.book render
 	@$(PY) -m tools.book check
 	@$(PY) -m mkdocs build --strict

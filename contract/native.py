@@ -88,18 +88,26 @@ class NativeEngine:
         """
         book = self._open_book()
         ffi = self._ffi
+        # As plain bytes first: cffi would round a buffer that ends within a record down and lose
+        # it without a word, and a memoryview of records costs more than all of this together.
         try:
-            source = ffi.from_buffer("command_record[]", commands)
-            target = ffi.from_buffer("event_record[]", events, require_writable=True)
+            source = ffi.from_buffer(commands)
+            target = ffi.from_buffer("char[]", events, require_writable=True)
         except BufferError as error:
             raise ValueError(str(error)) from error
-        # cffi rounds down: a buffer that ends within a record would lose it without a word.
-        if ffi.sizeof(source) != memoryview(commands).nbytes:
+        command_count, command_rest = divmod(len(source), RECORD_BYTES)
+        event_room, event_rest = divmod(len(target), RECORD_BYTES)
+        if command_rest:
             raise ValueError("commands are not a whole number of 64-byte records")
-        if ffi.sizeof(target) != memoryview(events).nbytes:
+        if event_rest:
             raise ValueError("events are not a whole number of 64-byte records")
         consumed = self._lib.book_apply(
-            book, source, len(source), target, len(target), self._written
+            book,
+            ffi.cast("command_record *", source),
+            command_count,
+            ffi.cast("event_record *", target),
+            event_room,
+            self._written,
         )
         return BatchResult(consumed, self._written[0])
 

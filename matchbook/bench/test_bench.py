@@ -94,7 +94,7 @@ def test_every_table_of_a_suite_is_printed(quick: tuple[Path, str], suite: str) 
         assert {len(row) for row in grid.rows} == {len(grid.head)}, grid.title
 
 
-# Not those whose numbers no quick run makes: valgrind's, and the levels' (tools/test_level_tables.py).
+# Not those that no quick run makes: valgrind's, and tools/test_level_tables.py's.
 QUICK_TABLES = [name for name in TABLES if name != "instructions" and "levels_" not in name]
 
 

@@ -32,23 +32,26 @@ def run_floor(commands: RecordArray, events: RecordArray) -> None:
 
 
 def run_timed(
-    engine: NativeEngine, commands: RecordArray, events: RecordArray
+    engine: NativeEngine, commands: RecordArray, events: RecordArray, stride: int = 1
 ) -> tuple[Nanoseconds, int]:
-    """Apply commands one by one in a loop in C, and take the time of each.
+    """Apply commands one by one, or ``stride`` at a time, in a loop in C that times each call.
 
     Returns:
-        Nanoseconds of every command, one reading of the clock included, shape (n,); and how many
-        events were written to the front of ``events``.
+        Nanoseconds of every call, one reading of the clock included, shape (ceil(n / stride),);
+        and how many events were written to the front of ``events``.
 
     Raises:
-        ValueError: the events do not fit.
+        ValueError: the events do not fit, or ``stride`` is below 1.
     """
-    times = np.zeros(len(commands), np.uint32)
+    if stride < 1:
+        raise ValueError(f"stride {stride} is below 1")
+    times = np.zeros(-(-len(commands) // stride), np.uint32)
     written = ffi.new("size_t *")
     done = lib.latency_run(
         *_apply_and_book(engine),
         ffi.from_buffer("command_record[]", commands),
         len(commands),
+        stride,
         ffi.from_buffer("event_record[]", events, require_writable=True),
         len(events),
         written,

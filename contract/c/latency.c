@@ -17,24 +17,28 @@ static uint32_t clock_elapsed(uint64_t from, uint64_t to)
 }
 
 size_t latency_run(latency_apply apply, book *self, const command_record *commands, size_t count,
-                   event_record *events, size_t event_capacity, size_t *events_written,
-                   uint32_t *ns)
+                   size_t stride, event_record *events, size_t event_capacity,
+                   size_t *events_written, uint32_t *ns)
 {
     size_t used = 0;
-    size_t index = 0;
+    size_t done = 0;
     uint64_t before = clock_now();
-    while (index < count) {
+    for (size_t reading = 0; done < count; reading++) {
+        size_t wanted = count - done < stride ? count - done : stride;
         size_t written;
-        if (!apply(self, commands + index, 1, events + used, event_capacity - used, &written)) {
-            break;
-        }
+        size_t applied =
+            apply(self, commands + done, wanted, events + used, event_capacity - used, &written);
         uint64_t after = clock_now();
-        ns[index++] = clock_elapsed(before, after);
+        ns[reading] = clock_elapsed(before, after);
         before = after;
         used += written;
+        done += applied;
+        if (applied < wanted) {
+            break;
+        }
     }
     *events_written = used;
-    return index;
+    return done;
 }
 
 void latency_timer(size_t count, uint32_t *ns)

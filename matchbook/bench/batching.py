@@ -146,7 +146,7 @@ def measure_ways(session: Session, name: str, stream: Stream, rounds: int) -> di
         if prepare is not by_bare_call or hasattr(engine_class, "apply_each"):
             trials.append(trial(way, engine_class, prepare))
     trials.append(trial(WHOLE + TWIN, engine_class, whole))
-    samples = measure(trials, rounds, step=lambda way: session.step(f"{name}: {way}"))
+    samples = measure(trials, rounds, step=session.stepper(f"{name}: "))
     return {
         "commands": len(stream.measured),
         "baseline": BASELINE,

@@ -8,34 +8,44 @@ Ten orders stand on a level, so a larger book has more levels too; every second 
 - ``best``: a better price opens and empties again, and the book needs its next best price
 - ``level``: a level opens at a free price drawn at random, and empties again
 
-``best`` and ``level`` are counted as one operation for their two commands. Each operation is timed
-in blocks that change the book by no more than a tenth of its orders (half of them, of ten), and
-undone afterwards. What a call without commands costs is measured beside and subtracted.
+``best`` and ``level`` are counted as one operation for their two commands. An operation is done in
+blocks and undone again, so that the book never strays by more than a tenth of its orders (by half
+of ten); a block is timed as a whole, and the undoing is not. Engines in C are timed by a loop in C,
+since whatever ran between two blocks would push the book out of the caches.
 """
 
 from __future__ import annotations
 
 import gc
-import statistics
 from dataclasses import dataclass
 from typing import Any, Final
 
+import numpy as np
+
+from contract.engine import Engine
+from contract.floor import Nanoseconds, run_timed, timer_readings
+from contract.messages import EventKind
+from contract.native import NativeEngine
+from contract.records import RecordArray, empty_events
 from matchbook.bench import machine
-from matchbook.bench.curve_book import SEED, SizedBook
-from matchbook.bench.interleave import Outcome, measure
-from matchbook.bench.trial import TWIN, Session, twin_noise_floor
+from matchbook.bench.curve_book import SEED, STREAM_COMMANDS, Repeated, SizedBook
+from matchbook.bench.interleave import Outcome, WrongAnswerError, measure
+from matchbook.bench.trial import TWIN, Session, clock, twin_noise_floor
 
 NAME: Final = "curve"
 ROUNDS: Final = 5
 SIZES: Final = (10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000)
-OPERATIONS: Final = ("add", "cancel", "match", "best", "level")
+SHOWN: Final = ("add", "cancel", "match", "best", "level")
+#: In the order they are measured: a cancelled order comes back behind its queue, and ``match``
+#: expects the queues as they were built.
+OPERATIONS: Final = ("add", "match", "best", "level", "cancel")
 #: Growth is told from here on: below, a block is short and the clock coarse.
 GROWTH_FROM: Final = 1_000
 _QUICK_SIZES: Final = (10, 100)
-_BLOCK_SECONDS: Final = 0.001
-_SECONDS_A_RUN: Final = 0.02
-_FEWEST_BLOCKS: Final = 3
-_MOST_BLOCKS: Final = 100
+_SECONDS_A_RUN: Final = 0.05
+_FEWEST_BLOCKS: Final = 5
+#: The events of a whole stream: at most 3 for an operation and its undoing.
+_ROOM: Final = 2 * STREAM_COMMANDS
 #: The largest book of a slow engine: it takes long to build.
 _SLOW_SIZE: Final = 100_000
 #: What an order takes in all engines together, roughly.
@@ -44,27 +54,59 @@ _MEMORY_PER_ORDER: Final = 600
 
 @dataclass
 class OperationTrial:
-    """One operation on one book, in blocks; the outcome is what one operation takes."""
+    """One operation on one engine's book; the outcome is what one operation takes."""
 
     name: str
-    book: SizedBook
-    operation: str
+    engine: Engine
+    repeated: Repeated
+    room: RecordArray
+    timer_ns: float
 
     def run(self) -> Outcome:
-        """Time as many blocks as fit into a fiftieth of a second; the median of them counts."""
-        book, most = self.book, self.book.most(self.operation)
-        first = book.time(book.block(self.operation, 1))
-        count = max(1, min(most, int(_BLOCK_SECONDS / first)))
-        blocks = int(_SECONDS_A_RUN / (first * count))
-        blocks = max(_FEWEST_BLOCKS, min(_MOST_BLOCKS, blocks))
+        """Time as many blocks as fit into a twentieth of a second; the median of them counts."""
+        guess = float(np.median(self.times(_FEWEST_BLOCKS))) * 1e-9
+        blocks = int(_SECONDS_A_RUN / (guess * self.repeated.every))
         gc.collect()
-        nothing = statistics.median(book.time_empty() for _ in range(_MOST_BLOCKS))
-        times = []
-        for _ in range(blocks):
-            block = book.block(self.operation, count)
-            times.append((book.time(block) - nothing) / block.operations)
+        times = self.times(max(_FEWEST_BLOCKS, min(self.repeated.blocks, blocks)))
         # A coarse clock may show a block of a few operations as shorter than none.
-        return Outcome(max(statistics.median(times), 1e-10), 1, "")
+        ns = max(float(np.median(times)) - self.timer_ns, 0.1) / self.repeated.operations
+        return Outcome(ns * 1e-9, 1, "")
+
+    def times(self, blocks: int) -> Nanoseconds:
+        """Nanoseconds of each block that counts.
+
+        Raises:
+            WrongAnswerError: the events are not those of the operation.
+        """
+        repeated = self.repeated
+        commands = repeated.first(blocks)
+        if isinstance(self.engine, NativeEngine):
+            times, written = run_timed(self.engine, commands, self.room, repeated.stride)
+        else:
+            times, written = run_timed_in_python(self.engine, commands, self.room, repeated.stride)
+        kinds = self.room["kind"][:written]
+        trades = int(np.count_nonzero(kinds == EventKind.TRADE))
+        rejected = int(np.count_nonzero(kinds == EventKind.REJECTED))
+        if (trades, rejected) != (blocks * repeated.trades, 0):
+            raise WrongAnswerError(
+                f"{self.name}: {trades} trades and {rejected} rejections, "
+                f"not {blocks * repeated.trades} and none"
+            )
+        return times[:: repeated.every]
+
+
+def run_timed_in_python(
+    engine: Engine, commands: RecordArray, events: RecordArray, stride: int
+) -> tuple[Nanoseconds, int]:
+    """As ``contract.floor.run_timed``, for engines that are not in C."""
+    times = np.zeros(-(-len(commands) // stride), np.uint32)
+    written = 0
+    for index in range(len(times)):
+        block = commands[index * stride : (index + 1) * stride]
+        started = clock()
+        written += engine.apply_batch(block, events[written:]).written
+        times[index] = min((clock() - started) * 1e9, 2**32 - 1)
+    return times, written
 
 
 def run(session: Session) -> dict[str, Any]:
@@ -94,35 +136,40 @@ def fits(size: int) -> bool:
 
 def measure_size(session: Session, size: int, rounds: int) -> dict[str, Any]:
     """All engines and operations on one size, interleaved operation by operation."""
-    books = {}
+    book = SizedBook(size)
+    engines = {}
     for name, engine_class in session.engines.items():
         if size <= _SLOW_SIZE or name in session.fast():
             session.step(f"{size:,} orders: building {name}")
-            books[name] = SizedBook(engine_class, size)
-    engines: dict[str, dict[str, float]] = {name: {} for name in books}
+            engines[name] = book.build(engine_class)
+    room = empty_events(_ROOM)
+    room["kind"] = EventKind.ACCEPTED  # touched once, so that nobody pays for the pages
+    timer_ns = float(np.median(timer_readings()))
+    costs: dict[str, dict[str, float]] = {name: {} for name in engines}
     floors = []
+    last = list(engines)[-1]
     for operation in OPERATIONS:
-        trials = [OperationTrial(name, book, operation) for name, book in books.items()]
-        last = trials[-1]
-        trials.append(OperationTrial(last.name + TWIN, last.book, operation))
-        samples = measure(
-            trials,
-            rounds,
-            step=lambda name, operation=operation: session.step(  # type: ignore[misc]
-                f"{size:,} orders: {operation}, {name}"
-            ),
-        )
-        for name in books:
-            engines[name][operation] = samples.median(name) * 1e9
+        repeated = book.repeated(operation)
+        trials = [
+            OperationTrial(name, engine, repeated, room, timer_ns)
+            for name, engine in {**engines, last + TWIN: engines[last]}.items()
+        ]
+        samples = measure(trials, rounds, step=session.stepper(f"{size:,} orders: {operation}, "))
+        for name in engines:
+            costs[name][operation] = samples.median(name) * 1e9
         floors.append(twin_noise_floor(samples))
-    levels = next(iter(books.values())).levels
-    for book in books.values():
-        book.engine.close()
-    return {"levels": levels, "noise_floor": max(floors), "engines": engines}
+    for engine in engines.values():
+        engine.close()
+    # In the order of the page, which is not that of measuring.
+    return {
+        "levels": book.levels,
+        "noise_floor": max(floors),
+        "engines": {name: {key: cost[key] for key in SHOWN} for name, cost in costs.items()},
+    }
 
 
 def growth(name: str, cases: dict[str, Any], largest: int) -> dict[str, float]:
     """How many times as long each operation takes on the largest book as on 1,000 orders."""
     small = cases[str(min(GROWTH_FROM, largest))]["engines"][name]
     large = cases[str(largest)]["engines"][name]
-    return {operation: large[operation] / small[operation] for operation in OPERATIONS}
+    return {operation: large[operation] / small[operation] for operation in SHOWN}

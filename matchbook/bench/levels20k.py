@@ -39,7 +39,8 @@ PAIRS: Final = {"c": ("phase2", "phase3"), "python": ("phase1", "phase3py")}
 _SWEEP: Final = (16, 32, 64, 128, 256, 512, 1_024, 2_048, 4_096, 20_000)
 _QUICK_SWEEP: Final = (16, 128)
 _FAST_COMMANDS: Final = 40_000
-_SLOW_COMMANDS: Final = 4_000
+_SLOW_COMMANDS: Final = 2_000
+_QUICK_COMMANDS: Final = 400
 
 
 def run(session: Session) -> dict[str, Any]:
@@ -93,13 +94,11 @@ def find_crossover(
     session: Session, naive: str, sorted_: str, sweep: tuple[int, ...], rounds: int
 ) -> dict[str, Any]:
     """Both engines on narrower and wider books, and the number of levels where they are level."""
-    slow = naive in session.slow()
-    count = _SLOW_COMMANDS if slow else _FAST_COMMANDS
+    count = _SLOW_COMMANDS if naive in session.slow() else _FAST_COMMANDS
+    count = _QUICK_COMMANDS if session.quick else count
     naive_ns, sorted_ns, ratios, floors = [], [], [], []
     for levels in sweep:
-        # As many levels to look at in all, on narrow books and on wide ones.
-        measured = max(400, min(count, count * 1_000 // levels))
-        stream = wide_levels(levels, measured)
+        stream = wide_levels(levels, count)
         samples = _measure_pair(session, naive, sorted_, stream, rounds)
         naive_ns.append(samples.median(naive) * 1e9)
         sorted_ns.append(samples.median(sorted_) * 1e9)
@@ -180,5 +179,5 @@ def _measure_pair(
             ),
         ],
         rounds,
-        step=lambda name: session.step(f"{levels:,} levels: {name}"),
+        step=session.stepper(f"{levels:,} levels: "),
     )

@@ -109,7 +109,7 @@ def measure_scenario(
         [FloorTrial(commands, reference.room), *fast_trials(session, stream, reference)],
         rounds,
         once=once,
-        step=lambda name: session.step(f"{scenario}: {name}"),
+        step=session.stepper(f"{scenario}: "),
     )
     return {
         "commands": len(commands),

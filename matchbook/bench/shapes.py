@@ -82,7 +82,7 @@ def measure_shape(session: Session, stream: Stream, rounds: int) -> dict[str, An
     samples = measure(
         [FloorTrial(stream.measured, reference.room), *fast_trials(session, stream, reference)],
         rounds,
-        step=lambda name: session.step(f"{stream.name}: {name}"),
+        step=session.stepper(f"{stream.name}: "),
     )
     engines = {name: on_start[name] for name in slow if name in on_start}
     for name in fast:
@@ -113,5 +113,5 @@ def _measure_slow(session: Session, stream: Stream, names: list[str]) -> Samples
             *(EngineTrial(name, session.engines[name], part, reference) for name in names),
         ],
         1 if session.quick else _SLOW_ROUNDS,
-        step=lambda name: session.step(f"{part.name}, first {len(part.measured):,}: {name}"),
+        step=session.stepper(f"{part.name}, first {len(part.measured):,}: "),
     )

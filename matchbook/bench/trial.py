@@ -66,6 +66,10 @@ class Session:
             return self.rounds
         return 2 if self.quick else usual
 
+    def stepper(self, prefix: str) -> Callable[[str], None]:
+        """What to call with a contestant's name; the prefix says what it is running."""
+        return lambda name: self.step(prefix + name)
+
     def slow(self) -> dict[str, float]:
         """Slow engines with their seconds per command, roughly."""
         return {name: s for name, s in self._guesses().items() if s > _SLOW_SECONDS}

@@ -1,11 +1,9 @@
 """The files of the contract: command scripts, command files, event files and event lists.
 
-====================  ====================================================================
-``.csv`` in           command script: a header line, then a command a line, in words
-``.cmd``              command file: 64-byte commands end to end
-``.evt``              event file: 64-byte events end to end
-``.csv`` out          event list: a header line, then an event a line, in words
-====================  ====================================================================
+- ``.csv`` in: command script, a header line and then a command a line, in words
+- ``.cmd``: command file, 64-byte commands end to end
+- ``.evt``: event file, 64-byte events end to end
+- ``.csv`` out: event list, a header line and then an event a line, in words
 
 Every reader streams: it holds one line or one chunk, never the file. Plain, gzip and xz files are
 told apart by content; what is written to a name in ``.gz`` or ``.xz`` is compressed. Whatever is

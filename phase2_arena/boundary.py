@@ -1,12 +1,10 @@
 """What it costs to cross from Python into C, measured: the same book driven five ways.
 
-=========== ==================================================================================
-``node``    Python decides, C keeps the nodes: every operation and every field is a crossing
-``command`` one ``apply`` a command: a Command object in, a list of Event objects out
-``call``    one call into C a command, on records that already lie in memory
-``batch``   one call for every 64 commands
-``array``   one call for all of them
-=========== ==================================================================================
+- ``node``: Python decides, C keeps the nodes; every operation and every field is a crossing
+- ``command``: one ``apply`` a command, a Command object in, a list of Event objects out
+- ``call``: one call into C a command, on records that already lie in memory
+- ``batch``: one call for every 64 commands
+- ``array``: one call for all of them
 
 All five apply the same commands to the same book and must leave it in the same state. They run
 interleaved, round after round, because this machine is not the same from one second to the next;

@@ -1,13 +1,10 @@
 """The displayed book of an ITCH day, rebuilt in engines, one for each stock.
 
-=========  ====================================================================================
-A, F       NEW, good till cancelled, post only: on the exchange an order that would have traded
-           was never shown, so one that crosses here is an anomaly and not a trade
-E, C, X    REPLACE at its price with less open; CANCEL when nothing is left
-D          CANCEL
-U          CANCEL, then a NEW with the new reference on the same side
-others     nothing: they do not change the displayed book
-=========  ====================================================================================
+- A and F: NEW, good till cancelled, post only. On the exchange an order that would have traded was
+  never shown, so one that crosses here is an anomaly and not a trade.
+- E, C and X: REPLACE at its price with less open; CANCEL when nothing is left.
+- D: CANCEL. U: CANCEL, then a NEW with the new reference on the same side.
+- All others: nothing. They do not change the displayed book.
 
 In match mode E and C are re-enacted: an IOC order comes in against the named order's side, at its
 price. Whether it would meet the order the exchange says was hit is looked up first, so that one

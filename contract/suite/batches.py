@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from itertools import cycle
 from typing import Any
 
 import pytest
 
 from contract.engine import Engine
-from contract.messages import RECORD_BYTES, Side, cancel, market, new
+from contract.messages import (
+    RECORD_BYTES,
+    Command,
+    SelfTrade,
+    Side,
+    TimeInForce,
+    cancel,
+    market,
+    new,
+)
 from contract.suite.base import ContractBase
 from contract.suite.flow import Flow, flow
 
@@ -57,6 +68,25 @@ class BatchRules(ContractBase):
         assert book.engine.snapshot() == before
         book.engine.check()
         assert len(book.send(sweep)) == 5
+
+    @pytest.mark.parametrize("self_trade", [SelfTrade.CANCEL_NEWEST, SelfTrade.CANCEL_BOTH])
+    @pytest.mark.parametrize("order", [market, partial(new, price=100)], ids=["market", "limit"])
+    @pytest.mark.parametrize("time_in_force", [TimeInForce.IOC, TimeInForce.FOK])
+    def test_a_stopped_order_needs_no_room_for_a_rest(
+        self, time_in_force: TimeInForce, order: Callable[..., Command], self_trade: SelfTrade
+    ) -> None:
+        """Guards against counting an IOC cancellation for what self-trade prevention took off."""
+        book = self.book()
+        book.send(new(1, ASK, 100, 2), new(2, ASK, 100, 2, account=7))
+        command = order(
+            9, BID, quantity=3, account=7, self_trade=self_trade, time_in_force=time_in_force
+        )
+        twin = self.book()
+        twin.send(new(1, ASK, 100, 2), new(2, ASK, 100, 2, account=7))
+        needed = len(twin.send(command))
+        events = bytearray(needed * RECORD_BYTES)
+        assert book.engine.apply_batch(command.pack(), events[:-RECORD_BYTES]) == (0, 0)
+        assert book.engine.apply_batch(command.pack(), events) == (1, needed)
 
     @pytest.mark.parametrize("room", range(6))
     def test_nothing_is_written_beyond_the_event_array(self, room: int) -> None:

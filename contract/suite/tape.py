@@ -28,6 +28,7 @@ from typing import Any, TypeAlias
 from contract.drawing import draw_book, draw_queue
 from contract.engine import Engine
 from contract.messages import Command, CommandKind, Event, OrderType, Side
+from contract.suite import under_test
 
 #: What a command led to: its events, or words where it was something else (an exception, say).
 Outcome: TypeAlias = Sequence[Event] | str
@@ -42,7 +43,10 @@ _SHOWN_ORDERS = 12
 def running_test() -> str:
     """The pytest line for the test that is running now."""
     node = os.environ.get("PYTEST_CURRENT_TEST", "").rpartition(" ")[0]
-    return f'pytest "{node}"' if node else "run the same commands again"
+    if not node:
+        return "run the same commands again"
+    named = f"--engine {under_test.NAME} " if under_test.NAME else ""
+    return f'pytest {named}"{node}"'
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,7 +45,8 @@ def record_view(buffer: Any, *, writable: bool = False) -> memoryview:
         raise ValueError(f"{view.nbytes} bytes are not a whole number of 64-byte records")
     if writable and view.readonly:
         raise ValueError("the event array is read-only")
-    return view.cast("B")
+    # Of no records at all there are many shapes, and cast() refuses those with a 0 in them.
+    return view.cast("B") if view.nbytes else memoryview(bytearray())
 
 
 class BatchResult(NamedTuple):

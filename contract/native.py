@@ -14,7 +14,8 @@ events are written straight into the caller's array. cffi releases the GIL aroun
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Self
+from collections.abc import Callable
+from typing import Any, ClassVar, NamedTuple, Self
 
 from contract import canonical
 from contract.engine import BatchResult, LevelView, RestingOrder, check_limits
@@ -31,6 +32,14 @@ from contract.messages import (
 
 _SCRATCH_EVENTS = 256
 _MESSAGE_BYTES = 512
+
+
+class LentBook(NamedTuple):
+    """A book as a thread in C drives it, whatever its extension: addresses of this process."""
+
+    apply: int  # book_apply of contract/c/engine.h
+    book: int
+    most_events: int  # that one command can cause: one for each live order, and two of its own
 
 
 class NativeEngine:
@@ -65,11 +74,35 @@ class NativeEngine:
         self._book = self._ffi.gc(handle, self._lib.book_free)
         self._events = bytearray(_SCRATCH_EVENTS * RECORD_BYTES)
         self._written = self._ffi.new("size_t *")
+        self._at_rest: Callable[[], None] | None = None
 
     def _open_book(self) -> Any:
         if self._book is None:
             raise EngineClosedError(f"{self.name}: this engine is closed")
+        if self._at_rest is not None:
+            self._at_rest()
         return self._book
+
+    def lend(self, at_rest: Callable[[], None]) -> LentBook:
+        """Lend the book to a thread in C, which alone changes it until ``take_back``.
+
+        Args:
+            at_rest: called before each look into the book from here; raises while the thread may
+                be changing it.
+
+        Raises:
+            ValueError: it is lent already.
+        """
+        book = self._open_book()
+        if self._at_rest is not None:
+            raise ValueError(f"{self.name}: this engine's book is lent already")
+        self._at_rest = at_rest
+        address = self._ffi.cast("uintptr_t", self._ffi.addressof(self._lib, "book_apply"))
+        return LentBook(int(address), int(self._ffi.cast("uintptr_t", book)), self.capacity + 2)
+
+    def take_back(self) -> None:
+        """End the loan: the thread has ended."""
+        self._at_rest = None
 
     def apply(self, command: Command) -> list[Event]:
         """Apply one command; O(events). Prefer ``apply_batch`` where speed matters."""
@@ -87,6 +120,8 @@ class NativeEngine:
             ValueError: a buffer is not contiguous, not writable, or not whole records.
         """
         book = self._open_book()
+        if self._at_rest is not None:
+            raise ValueError(f"{self.name}: this engine's book is lent, and commands go that way")
         ffi = self._ffi
         # As plain bytes first: cffi would round a buffer that ends within a record down and lose
         # it without a word, and a memoryview of records costs more than all of this together.

@@ -4,25 +4,19 @@ from __future__ import annotations
 
 from random import Random
 
-from rich.console import Console, RenderableType
-from rich.padding import Padding
-from rich.panel import Panel
 from rich.table import Table
-from rich.text import Text
 
 from contract.drawing import draw_book
 from contract.messages import Side, cancel, new
 from contract.records import empty_commands
 from contract.streams import Stream, wide_levels
+from contract.tour import busy, heading, picture, show
 from contract.workload import generate, price_range
 from phase3_sorted.inside import PAGE_TICKS, RING_PAGES, OpenEngine
 from phase3_sorted.measure import compare, engines
 from phase3_sorted.picture import draw_ring, draw_tables, draw_tree
 
-WIDTH = 80
 RING_TICKS = PAGE_TICKS * RING_PAGES
-
-_console = Console(highlight=False, width=WIDTH)
 
 
 def main() -> None:
@@ -32,22 +26,6 @@ def main() -> None:
     prices_far_away()
     the_ids_move_house()
     before_and_after()
-
-
-def heading(text: str) -> None:
-    """The title of a part."""
-    _console.print()
-    _console.rule(f"[bold]{text}", align="left", style="dim")
-
-
-def show(what: RenderableType) -> None:
-    """A paragraph or a table, set in."""
-    _console.print(Padding(what, (1, 2, 0, 2)))
-
-
-def picture(title: str, text: str) -> None:
-    """Characters that must stay where they are, in a frame."""
-    show(Panel(Text(text, no_wrap=True), title=title, title_align="left", expand=False))
 
 
 def the_container_alone() -> None:
@@ -62,7 +40,7 @@ def the_container_alone() -> None:
     table = Table("levels", *found, box=None, header_style="dim")
     for column in table.columns:
         column.justify = "right"
-    with _console.status("measuring"):
+    with busy("measuring"):
         for levels in (16, 64, 256, 1_024, 4_096):
             took = compare(found, wide_levels(levels, 600), rounds=5)
             table.add_row(f"{levels:,}", *(f"{ns:,.0f}" for ns in took.values()))
@@ -154,7 +132,7 @@ def before_and_after() -> None:
     table = Table("", *everyone, box=None, header_style="dim")
     for column in table.columns[1:]:
         column.justify = "right"
-    with _console.status("measuring"):
+    with busy("measuring"):
         for words, stream in (
             (f"benchmark, {len(commands):,} commands", normal),
             ("best level empties, of 2,000", wide_levels(2_000, 2_000)),

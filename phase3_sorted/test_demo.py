@@ -7,8 +7,9 @@ import pytest
 from contract import BatchResult, Side, cancel, new
 from contract.errors import MatchbookError
 from contract.streams import wide_levels
+from contract.tour import WIDTH
 from phase3_sorted import PyEngine
-from phase3_sorted.__main__ import WIDTH, main
+from phase3_sorted.__main__ import main
 from phase3_sorted.inside import IdTables, OpenEngine, TreeNode
 from phase3_sorted.measure import compare, engines
 from phase3_sorted.picture import draw_ring, draw_tables, draw_tree

@@ -18,9 +18,13 @@ SEES_ALL = {"matchbook", "phase7_bench"}
 ENGINE_FILE = re.compile(r"(__init__|__main__|_build|.*book.*|.*engine.*)")
 
 #: ``importing file: imported package`` pairs that are right against the rule, and why.
-EXCEPTIONS: dict[tuple[str, str], str] = {}
+EXCEPTIONS: dict[tuple[str, str], str] = {
+    ("phase4_ring/engine.py", "phase3_sorted"): "a book to hold to the contract behind rings",
+    ("phase4_ring/__main__.py", "phase3_sorted"): "the demo needs some book, and shows none of it",
+}
 
-#: The modules outside the phases that may use ``lib`` and ``ffi``. A phase has at most one.
+#: The modules that may use ``lib`` and ``ffi`` beside a phase's one face: those outside the phases,
+#: and those of phase 4, whose extension has a face for each thing that it offers.
 FACES = {
     "contract/benchmark_text.py",
     "contract/floor.py",
@@ -28,6 +32,12 @@ FACES = {
     "contract/reports.py",
     "contract/streams.py",
     "contract/workload.py",
+    "phase4_ring/bench.py",
+    "phase4_ring/journal.py",
+    "phase4_ring/pipeline.py",
+    "phase4_ring/ring.py",
+    "phase4_ring/sequencer.py",
+    "phase4_ring/traffic.py",
 }
 HANDLES = {"lib", "ffi", "_lib", "_ffi"}
 

@@ -311,6 +311,16 @@ static __attribute__((noinline)) tape apply_mass_cancel(book *self, const comman
     return out.next == first ? write_rejected(out, c, REASON_UNKNOWN_ORDER) : out;
 }
 
+/* most_events: a bound that needs no look into the book. A trade takes at least one lot off the
+ * order, so a small order cannot cause many events: with room for a few of them, as in a ring, most
+ * commands are settled here. */
+static inline uint64_t most_events(const command_record *c) {
+    if (c->kind == COMMAND_CANCEL) return 1;
+    if (c->kind != COMMAND_NEW || c->self_trade != SELF_TRADE_NONE) return UINT64_MAX;
+    /* Accepted, and a trade for each lot; or fewer trades and one event for what is left. */
+    return c->quantity <= MAX_QUANTITY ? c->quantity + 1 : 1;
+}
+
 /* --8<-- [start:apply] */
 size_t book_apply(book *self, const command_record *commands, size_t command_count,
                   event_record *events, size_t event_capacity, size_t *events_written) {
@@ -321,7 +331,7 @@ size_t book_apply(book *self, const command_record *commands, size_t command_cou
         const command_record *c = &commands[consumed];
         size_t room = (size_t)(end - out.next);
         /* No command causes more than one event for each live order and two of its own. */
-        if (UNLIKELY(room < (size_t)self->arena.live_orders + 2) &&
+        if (UNLIKELY(room < (size_t)self->arena.live_orders + 2) && room < most_events(c) &&
             room < book_events_needed(self, c))
             break;
         switch (c->kind) {

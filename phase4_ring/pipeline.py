@@ -1,0 +1,369 @@
+"""The pinned pipeline: an engine on a thread of its own, between two rings.
+
+::
+
+    gateways ─▶ [sequencer] ─┬▶ journal ──(gate)─┐
+                             │                   ▼
+                             └▶ match ─▶ [event ring] ─▶ subscriber
+
+The stages are threads in C. Python starts them, talks to the rings, reads the counters, and joins
+them; it holds the interpreter's lock during none of that.
+"""
+
+from __future__ import annotations
+
+import os
+import weakref
+from typing import Any, Final, NamedTuple, Self
+
+import numpy as np
+
+from contract.engine import BatchResult, record_view
+from contract.errors import ConfigurationError, MatchbookError
+from contract.messages import RECORD_BYTES
+from contract.native import NativeEngine
+from contract.records import EVENT_DTYPE, RecordArray
+from phase4_ring._ring import ffi, lib
+from phase4_ring.journal import MemoryJournal
+from phase4_ring.ring import CURSORS, SpscRing, check_count, timeout_ns, wait_code
+from phase4_ring.sequencer import DeadClaim, Producer, Sequencer
+from phase4_ring.shared_names import RingInUseError
+from phase4_ring.traffic import Traffic, TrafficPlan, run_traffic
+
+DEFAULT_BATCH: Final = 64
+DEFAULT_EVENT_SLOTS: Final = 8192
+STAGES: Final = ("match", "journal")
+_STATES: Final = {
+    lib.STAGE_ABSENT: "not started",
+    lib.STAGE_RUNNING: "running",
+    lib.STAGE_DRAINED: "drained",
+    lib.STAGE_ABORTED: "aborted",
+    lib.STAGE_FAILED: "failed",
+}
+
+
+class StageFailedError(MatchbookError):
+    """A stage of a pipeline could not go on, and so none of them does.
+
+    Attributes:
+        stage: its name.
+        code: what it returned.
+        cursor: the first command that it did not finish.
+    """
+
+    def __init__(self, stage: str, code: int, cursor: int) -> None:
+        self.stage, self.code, self.cursor = stage, code, cursor
+        meaning = " (the engine consumes nothing)" if code == lib.FAILED_ENGINE_STUCK else ""
+        super().__init__(
+            f"stage {stage!r} failed at command {cursor + 1} with code {code}{meaning}"
+        )
+
+
+class StageStats(NamedTuple):
+    """Counters of a stage since its start; each is exact, together they are a moment apart."""
+
+    name: str
+    state: str
+    pinned_core: int
+    cursor: int
+    commands: int
+    events: int
+    batches: int
+    largest_batch: int
+    spilled: int
+    busy_ns: int
+    idle_ns: int
+    blocked_ns: int
+    dead_producers: int
+
+
+class Pipeline:
+    """Rings, stages and a book, run from Python.
+
+    Args:
+        engine: whose book the match stage drives: any engine in C. It is lent until ``stop``; its
+            views work while the pipeline is at rest, and raise while it is not.
+        commands: the inbound ring, or a number of slots for a private one.
+        events: the outbound ring, likewise.
+        journal: a second consumer of the commands; events are withheld until it has theirs.
+        wait: how the stages wait, and how private rings are made: ``"park"``, ``"yield"``,
+            ``"spin"``.
+        match_core, journal_core: cores to pin the stages to; None leaves that to the system.
+        batch: most commands between two hand-overs.
+
+    >>> from phase2_arena import Engine  # doctest: +SKIP
+    >>> with Pipeline(Engine(capacity=1000)) as pipeline:  # doctest: +SKIP
+    ...     pipeline.start()
+    ...     pipeline.producer().push(commands)
+    ...     events = pipeline.receive(timeout_s=1)
+    """
+
+    def __init__(
+        self,
+        engine: NativeEngine,
+        *,
+        commands: Sequencer | int = 8192,
+        events: SpscRing | int = DEFAULT_EVENT_SLOTS,
+        journal: MemoryJournal | None = None,
+        wait: str = "park",
+        match_core: int | None = None,
+        journal_core: int | None = None,
+        batch: int = DEFAULT_BATCH,
+    ) -> None:
+        if not 1 <= batch <= 2**20:
+            raise ConfigurationError(f"batch {batch} is not 1 to {2**20}")
+        self.engine = engine
+        self.commands = (
+            commands if isinstance(commands, Sequencer) else Sequencer(commands, wait=wait)
+        )
+        self.events = events if isinstance(events, SpscRing) else SpscRing(events, wait=wait)
+        self.journal = journal
+        self._wait = wait_code(wait)
+        self._started = False
+        options = ffi.new(
+            "pipeline_options *",
+            {
+                "strategy": self._wait,
+                "match_core": -1 if match_core is None else match_core,
+                "journal_core": -1 if journal_core is None else journal_core,
+                "batch": batch,
+                "spill_events": 2,
+            },
+        )
+        lent = engine.lend(self._check_rest)
+        options.spill_events = lent.most_events
+        append, context = journal.stage if journal is not None else (0, 0)
+        made = ffi.new("pipeline **")
+        code = lib.pipeline_new(
+            self.commands.handle,
+            self.events.handle,
+            ffi.cast("pipeline_apply", lent.apply),
+            ffi.cast("book *", lent.book),
+            ffi.cast("pipeline_journal", append),
+            ffi.cast("void *", context),
+            options,
+            made,
+        )
+        if code:
+            engine.take_back()
+            _raise_refusal(code)
+        self._pipeline: Any = made[0]
+        # If nobody stops it, the collector does, while everything the stages use is still there:
+        # the finalizer holds on to it.
+        kept = (self.commands.handle, self.events.handle, engine._book, journal)
+        self._finalizer = weakref.finalize(self, _end, self._pipeline, kept)
+
+    # --- life ------------------------------------------------------------------------------
+
+    def start(self) -> Self:
+        """Start the stages. Once only."""
+        if self._started:
+            raise ValueError("a pipeline starts once")
+        failed = lib.pipeline_start(self._open())
+        if failed:
+            raise ConfigurationError(f"no thread could be started: {os.strerror(-failed)}")
+        self._started = True
+        return self
+
+    def stop(self, timeout_s: float = 10.0) -> None:
+        """Take no more commands, let what is queued be matched, and join the stages.
+
+        Events stay in their ring and can be received afterwards. If the event ring is full and
+        nobody receives, the stages cannot end: after the time-out they are aborted.
+
+        Raises:
+            StageFailedError: a stage failed.
+            TimeoutError: they did not drain in time, and were aborted; says what was left.
+        """
+        if not self._started:
+            return
+        pipeline = self._open()
+        lib.pipeline_close(pipeline)
+        if lib.pipeline_join(pipeline, timeout_ns(timeout_s)) != lib.WAIT_READY:
+            left = (self.commands.claimed - self.commands.gate) % CURSORS
+            self.abort()
+            raise TimeoutError(
+                f"{left} commands were left after {timeout_s} s; is anybody receiving events?"
+            )
+        self.check_stages()
+
+    def abort(self) -> None:
+        """End the stages at once, between two batches; queued commands stay in their ring."""
+        pipeline = self._open()
+        lib.pipeline_abort(pipeline)
+        lib.pipeline_join(pipeline, CURSORS - 1)
+
+    def close(self) -> None:
+        """Abort if still running, free everything, and give the engine its book back."""
+        if self._finalizer.detach() is not None:
+            _end(self._pipeline, None)
+            self._pipeline = None
+            self.engine.take_back()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+    # --- commands in, events out -----------------------------------------------------------
+
+    def producer(self, **options: Any) -> Producer:
+        """A gateway's way in; one for each thread."""
+        return self.commands.producer(**options)
+
+    def receive(self, most: int = DEFAULT_EVENT_SLOTS, timeout_s: float | None = 0) -> RecordArray:
+        """Events in order, up to ``most``; shape (n,) of ``EVENT_DTYPE``. One subscriber.
+
+        Waits up to ``timeout_s`` for the first one. None at all: time is up, or the stages have
+        ended and everything is received.
+
+        Raises:
+            StageFailedError: there is nothing more to receive, because a stage failed.
+        """
+        pipeline = self._open()
+        out = np.empty(check_count(most, "most"), EVENT_DTYPE)
+        state = lib.WAIT_READY
+        if timeout_s is None or timeout_s > 0:
+            state = lib.pipeline_wait_events(pipeline, self._wait, timeout_ns(timeout_s))
+        count = lib.pipeline_receive(
+            pipeline, ffi.cast("event_record *", ffi.from_buffer(out)), most
+        )
+        if count == 0 and (state == lib.WAIT_CLOSED or self.events.closed):
+            self.check_stages()
+        return out[:count]
+
+    def run(
+        self,
+        producer: Producer,
+        commands: Any,
+        events: RecordArray,
+        *,
+        per_second: float = 0,
+        burst: int = DEFAULT_BATCH,
+        core: int | None = None,
+        latency: bool = False,
+        timeout_s: float = 10.0,
+    ) -> Traffic:
+        """Send all commands and receive all their events, in one loop in C in this thread.
+
+        Args:
+            events: room for all of them.
+            per_second: open loop: each command is due at its time, whatever became of those
+                before it, and its events' latency counts from then. 0: as fast as they go.
+            burst: most commands in one push.
+            core: pin this thread there; it stays there.
+            latency: whether to take the time of each event.
+
+        Raises:
+            StageFailedError: a stage failed meanwhile.
+            TimeoutError: no event came for ``timeout_s``.
+        """
+        plan = TrafficPlan(per_second, burst, -1 if core is None else core, timeout_s, latency)
+        state, traffic = run_traffic(self._open(), producer.number, commands, events, plan)
+        if state == lib.WAIT_CLOSED:
+            self.check_stages()
+        if state == lib.WAIT_TIMEOUT:
+            raise TimeoutError(f"no event for {timeout_s} s after {len(traffic.events)} events")
+        return traffic
+
+    def exchange(self, producer: Producer, commands: Any, events: Any) -> BatchResult:
+        """What ``apply_batch`` promises, through the rings: for a caller who is alone with it.
+
+        Raises:
+            ValueError: a buffer is not whole records, or events not writable.
+            StageFailedError: a stage failed.
+        """
+        source, target = record_view(commands), record_view(events, writable=True)
+        written = ffi.new("size_t *")
+        consumed = lib.pipeline_exchange(
+            self._open(),
+            producer.number,
+            ffi.cast("command_record *", ffi.from_buffer(source)),
+            source.nbytes // RECORD_BYTES,
+            ffi.cast("event_record *", ffi.from_buffer(target)),
+            target.nbytes // RECORD_BYTES,
+            written,
+        )
+        if consumed < 0:
+            self.check_stages()
+            raise MatchbookError("the pipeline has been stopped")
+        return BatchResult(consumed, written[0])
+
+    # --- watching --------------------------------------------------------------------------
+
+    def stages(self) -> list[StageStats]:
+        """Counters of every stage, read while they run."""
+        stats = ffi.new("stage_stats *")
+        found = []
+        for number, name in enumerate(STAGES if self.journal is not None else STAGES[:1]):
+            lib.pipeline_stage(self._open(), number, stats)
+            found.append(
+                StageStats(
+                    name,
+                    _STATES[stats.state],
+                    stats.pinned,
+                    stats.cursor,
+                    stats.commands,
+                    stats.events,
+                    stats.batches,
+                    stats.largest_batch,
+                    stats.spilled,
+                    stats.busy_ns,
+                    stats.idle_ns,
+                    stats.blocked_ns,
+                    stats.dead_producers,
+                )
+            )
+        return found
+
+    def dead_claims(self) -> list[DeadClaim]:
+        """Claims of processes that died before publishing, which were filled with void commands."""
+        claim = ffi.new("dead_claim *")
+        found: list[DeadClaim] = []
+        while lib.pipeline_dead_claim(self._open(), len(found), claim):
+            found.append(DeadClaim(claim.cursor, claim.end, claim.pid, claim.producer))
+        return found
+
+    def check_stages(self) -> None:
+        """Raise what a stage failed with, if one did.
+
+        Raises:
+            StageFailedError: names the stage, its code and the command.
+        """
+        number = lib.pipeline_failure(self._open())
+        if number >= 0:
+            stats = ffi.new("stage_stats *")
+            lib.pipeline_stage(self._open(), number, stats)
+            raise StageFailedError(STAGES[number], stats.code, stats.cursor)
+
+    def at_rest(self) -> bool:
+        """Whether all that was pushed is matched: nobody changes the book until the next push."""
+        if not self._started:
+            return True
+        return self.commands.consumers()[0] == self.commands.claimed or (
+            self.stages()[0].state != "running"
+        )
+
+    def _check_rest(self) -> None:
+        if not self.at_rest():
+            raise MatchbookError("the book is being changed: wait until the pipeline is at rest")
+
+    def _open(self) -> Any:
+        if self._pipeline is None:
+            raise MatchbookError("this pipeline is closed")
+        return self._pipeline
+
+
+def _end(pipeline: Any, _kept: object) -> None:
+    lib.pipeline_abort(pipeline)
+    lib.pipeline_join(pipeline, CURSORS - 1)
+    lib.pipeline_free(pipeline)
+
+
+def _raise_refusal(code: int) -> None:
+    if code == lib.PIPELINE_NO_MEMORY:
+        raise ConfigurationError("the machine has not enough memory for a pipeline")
+    if code == lib.PIPELINE_IN_USE:
+        raise RingInUseError("a living process drives this sequencer's stages already")
+    raise ConfigurationError("the sequencer has consumers that are not a pipeline's stages")

@@ -21,7 +21,8 @@ export NO_MKDOCS_2_WARNING := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-long bench docs readme lint sanitize notebooks setup extensions clean
+.PHONY: help demo test test-long bench docs readme lint sanitize models notebooks
+.PHONY: setup extensions clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -95,6 +96,9 @@ sanitize: setup ## the C tests and the contract under AddressSanitizer and UBSan
 	@$(PY) -m tools.ctest --sanitize address
 	$(call say,Python tests under the sanitizers)
 	@$(PY) -m tools.sanitize $(NATIVE)
+
+models: setup ## every interleaving of the ring protocols, with the model checker spin
+	@$(PY) -m tools.models
 
 notebooks: setup ## execute every notebook
 	$(call say,executing: $(NOTEBOOKS))

@@ -20,7 +20,8 @@ from contract.errors import MatchbookError
 from contract.messages import RECORD_BYTES
 from contract.ring import Rows
 from phase4_ring._ring import ffi, lib
-from phase4_ring.ring import SpscRing, wait_code
+from phase4_ring.boundary import wait_code
+from phase4_ring.ring import SpscRing
 
 Nanoseconds: TypeAlias = npt.NDArray[np.uint32]
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from contract.engine import BatchResult, record_view
+from contract.engine import BatchResult
 from phase3_sorted import Engine as SortedEngine
 from phase4_ring.pipeline import Pipeline
 
@@ -40,9 +40,7 @@ class Engine(SortedEngine):
             ValueError: a buffer is not contiguous, not writable, or not whole records.
         """
         self._open_book()
-        return self._pipeline.exchange(
-            self._gateway, record_view(commands), record_view(events, writable=True)
-        )
+        return self._pipeline.exchange(self._gateway, commands, events)
 
     def close(self) -> None:
         """Stop the thread, then free the book. Closing twice is harmless."""

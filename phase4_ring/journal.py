@@ -7,7 +7,7 @@ from typing import Any
 from contract.errors import ConfigurationError
 from contract.messages import RECORD_BYTES
 from phase4_ring._ring import ffi, lib
-from phase4_ring.ring import check_count
+from phase4_ring.boundary import check_count
 
 
 class MemoryJournal:

@@ -18,14 +18,14 @@ from typing import Any, Final, NamedTuple, Self
 
 import numpy as np
 
-from contract.engine import BatchResult, record_view
+from contract.engine import BatchResult
 from contract.errors import ConfigurationError, MatchbookError
-from contract.messages import RECORD_BYTES
 from contract.native import NativeEngine
 from contract.records import EVENT_DTYPE, RecordArray
 from phase4_ring._ring import ffi, lib
+from phase4_ring.boundary import CURSORS, check_count, timeout_ns, wait_code, whole_records
 from phase4_ring.journal import MemoryJournal
-from phase4_ring.ring import CURSORS, SpscRing, check_count, timeout_ns, wait_code
+from phase4_ring.ring import SpscRing
 from phase4_ring.sequencer import DeadClaim, Producer, Sequencer
 from phase4_ring.shared_names import RingInUseError
 from phase4_ring.traffic import Traffic, TrafficPlan, run_traffic
@@ -274,15 +274,16 @@ class Pipeline:
             ValueError: a buffer is not whole records, or events not writable.
             StageFailedError: a stage failed.
         """
-        source, target = record_view(commands), record_view(events, writable=True)
+        source, command_count = whole_records(commands)
+        target, event_room = whole_records(events, writable=True)
         written = ffi.new("size_t *")
         consumed = lib.pipeline_exchange(
             self._open(),
             producer.number,
-            ffi.cast("command_record *", ffi.from_buffer(source)),
-            source.nbytes // RECORD_BYTES,
-            ffi.cast("event_record *", ffi.from_buffer(target)),
-            target.nbytes // RECORD_BYTES,
+            ffi.cast("command_record *", source),
+            command_count,
+            ffi.cast("event_record *", target),
+            event_room,
             written,
         )
         if consumed < 0:

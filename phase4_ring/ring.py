@@ -7,40 +7,30 @@ so that a batch can be written and read where it lies.
 from __future__ import annotations
 
 import os
-from typing import Any, Final, Self
+from typing import Any, Self
 
 import numpy as np
 
-from contract.engine import record_view
-from contract.errors import ConfigurationError, InvariantError, MatchbookError
+from contract.errors import InvariantError, MatchbookError
 from contract.messages import RECORD_BYTES
 from contract.ring import RingClosedError, Rows
 from phase4_ring._ring import ffi, lib
-from phase4_ring.shared_names import (
-    PeerDiedError,
-    RingInUseError,
-    RingMismatchError,
-    RingMissingError,
-    system_name,
+from phase4_ring.boundary import (
+    CURSORS,
+    DEFAULT_SLOTS,
+    check_capacity,
+    check_count,
+    raise_problem,
+    timeout_ns,
+    unlink,
+    view_slots,
+    wait_code,
+    whole_records,
 )
-
-DEFAULT_SLOTS: Final = 8192
-#: How to wait (c/wait.h). Who parks costs the other side a look at every hand-over.
-WAITS: Final = {"spin": lib.WAIT_SPIN, "yield": lib.WAIT_YIELD, "park": lib.WAIT_PARK}
-#: Cursors are 64-bit counts that wrap.
-CURSORS: Final = 2**64
+from phase4_ring.shared_names import PeerDiedError, RingInUseError, system_name
 
 _PRODUCER, _CONSUMER = 0, 1
 _SIDES = ("producer", "consumer")
-_FIELDS: Final = {
-    lib.REGION_FOREIGN: "magic",
-    lib.REGION_OTHER_VERSION: "version",
-    lib.REGION_OTHER_KIND: "kind",
-    lib.REGION_OTHER_RECORD: "bytes of a record",
-    lib.REGION_OTHER_LINE: "bytes of a cache line",
-    lib.REGION_OTHER_SIZE: "bytes",
-}
-_KINDS: Final = {lib.REGION_SPSC: "an SPSC ring", lib.REGION_SEQUENCER: "a sequencer"}
 
 
 class SpscRing:
@@ -120,6 +110,8 @@ class SpscRing:
         # One for each side: their threads are in C at the same time.
         self._granted, self._found = ffi.new("size_t *"), ffi.new("size_t *")
         self._lent = [0, 0]
+        self._one = ffi.new("char[]", RECORD_BYTES)
+        self._one_bytes = ffi.buffer(self._one)
         # Within one process the two sides are a matter between its threads.
         self._has_side = [name is None, name is None]
 
@@ -174,19 +166,25 @@ class SpscRing:
         """
         if not self._has_side[_PRODUCER]:
             self._take(_PRODUCER)
-        if type(records) is bytes:  # cffi takes it as it is: no view, no object
-            count, rest = divmod(len(records), RECORD_BYTES)
-            if rest:
-                record_view(records)
-            source = records
-        else:
-            view = record_view(records)
-            count = view.nbytes // RECORD_BYTES
-            source = ffi.from_buffer(view)
+        source, count = whole_records(records)
         pushed = lib.spsc_offer(self.handle, source, count)
         if pushed < 0:
             raise RingClosedError("the ring is closed")
         return pushed  # type: ignore[no-any-return]
+
+    def put(self, record: bytes) -> bool:
+        """Put one record in: False if there is no room. The shortest way for a single one. O(1).
+
+        Raises: as ``push``.
+        """
+        if len(record) != RECORD_BYTES:
+            raise ValueError(f"{len(record)} bytes are not one 64-byte record")
+        if not self._has_side[_PRODUCER]:
+            self._take(_PRODUCER)
+        pushed = lib.spsc_offer(self._ring or self.handle, record, 1)
+        if pushed < 0:
+            raise RingClosedError("the ring is closed")
+        return pushed == 1  # type: ignore[no-any-return]
 
     def claim(self, wanted: int) -> Rows:
         """Up to ``wanted`` free slots side by side, to be written in place. O(1).
@@ -222,17 +220,25 @@ class SpscRing:
         """Take out up to ``most`` records, oldest first: a copy, shape (n, 64). O(n)."""
         if not self._has_side[_CONSUMER]:
             self._take(_CONSUMER)
-        out = np.empty((check_count(most, "most"), RECORD_BYTES), np.uint8)
+        most = min(check_count(most, "most"), self.capacity)
+        out = np.empty((most, RECORD_BYTES), np.uint8)
         count = lib.spsc_pop(self.handle, ffi.from_buffer(out), most)
         return out[:count]
+
+    def get(self) -> bytes | None:
+        """Take out the oldest record, or None. The shortest way for a single one. O(1)."""
+        if not self._has_side[_CONSUMER]:
+            self._take(_CONSUMER)
+        if lib.spsc_pop(self._ring or self.handle, self._one, 1):
+            return self._one_bytes[:]  # type: ignore[no-any-return]
+        return None
 
     def pop_into(self, records: Any) -> int:
         """Take out as many records as a writable buffer holds; returns how many. O(n)."""
         if not self._has_side[_CONSUMER]:
             self._take(_CONSUMER)
-        view = record_view(records, writable=True)
-        room = view.nbytes // RECORD_BYTES
-        return lib.spsc_pop(self.handle, ffi.from_buffer(view), room)  # type: ignore[no-any-return]
+        target, room = whole_records(records, writable=True)
+        return lib.spsc_pop(self.handle, target, room)  # type: ignore[no-any-return]
 
     def peek(self, wanted: int) -> Rows:
         """Up to ``wanted`` full slots side by side, oldest first, to be read in place. O(1)."""
@@ -314,79 +320,3 @@ class SpscRing:
             verb = ("claimed", "peeked")[side]
             raise ValueError(f"{count} slots are not 0 to {self._lent[side]}, what was {verb}")
         self._lent[side] -= count
-
-
-def view_slots(slots: Any, owner: Any, capacity: int) -> Rows:
-    """All slots of a ring as one array of rows, which keeps the ring's memory mapped."""
-    kept = ffi.gc(slots, lambda _slots, _owner=owner: None)
-    memory = ffi.buffer(kept, capacity * RECORD_BYTES)
-    return np.frombuffer(memory, np.uint8).reshape(capacity, RECORD_BYTES)
-
-
-def wait_code(wait: str) -> int:
-    """The number of a wait strategy's name."""
-    if wait not in WAITS:
-        raise ConfigurationError(f"wait {wait!r} is not one of {', '.join(WAITS)}")
-    return int(WAITS[wait])
-
-
-def timeout_ns(timeout_s: float | None) -> int:
-    """Seconds as C wants them; None is for ever.
-
-    Raises:
-        ValueError: negative, or no number.
-    """
-    if timeout_s is None:
-        return CURSORS - 1
-    if not timeout_s >= 0:
-        raise ValueError(f"timeout_s {timeout_s} is not 0 or more")
-    return min(int(timeout_s * 1e9), CURSORS - 2)
-
-
-def check_count(count: int, what: str) -> int:
-    """A count of records, as C can take it.
-
-    Raises:
-        ValueError: it is negative.
-    """
-    if count < 0:
-        raise ValueError(f"{what} {count} is not 0 or more")
-    return count
-
-
-def check_capacity(capacity: int) -> int:
-    """A capacity that a ring can have.
-
-    Raises:
-        ConfigurationError: it is not a power of two from 2 to 2**24.
-    """
-    if not 2 <= capacity <= 2**24 or capacity & (capacity - 1):
-        raise ConfigurationError(f"capacity {capacity} is not a power of two from 2 to {2**24}")
-    return capacity
-
-
-def unlink(name: str) -> None:
-    """Take a ring's name out of shared memory; those attached go on."""
-    problem = ffi.new("region_problem *")
-    raise_problem(lib.region_unlink(system_name(name), problem), problem, name)
-
-
-def raise_problem(code: int, problem: Any, name: str) -> None:
-    """Turn what c/region.h returns into the exception it stands for; 0 is none."""
-    found, expected = int(problem.found), int(problem.expected)
-    if code == 0:
-        return
-    if code == lib.REGION_EXISTS:
-        raise RingInUseError(f"ring {name!r} exists already; unlink() it if its owner is gone")
-    if code == lib.REGION_MISSING:
-        raise RingMissingError(f"ring {name!r} does not exist")
-    if code == lib.REGION_NOT_READY:
-        raise RingMissingError(f"ring {name!r} is not ready: its creator is at it, or died at it")
-    if code == lib.REGION_OTHER_KIND:
-        kinds = _KINDS.get(found, str(found)), _KINDS[expected]
-        raise RingMismatchError(name, "kind", *kinds)
-    if code in _FIELDS:
-        raise RingMismatchError(name, _FIELDS[code], found, expected)
-    if code == lib.REGION_BAD_CAPACITY:
-        raise RingMismatchError(name, "capacity", found, f"a power of two from 2 to {expected}")
-    raise ConfigurationError(f"ring {name!r}: {os.strerror(found)}")

@@ -7,13 +7,12 @@ from typing import Any, Final, NamedTuple, Self
 
 import numpy as np
 
-from contract.engine import record_view
 from contract.errors import ConfigurationError, InvariantError, MatchbookError
 from contract.messages import RECORD_BYTES
 from contract.records import COMMAND_DTYPE, RecordArray
 from contract.ring import RingClosedError, Rows
 from phase4_ring._ring import ffi, lib
-from phase4_ring.ring import (
+from phase4_ring.boundary import (
     CURSORS,
     DEFAULT_SLOTS,
     check_capacity,
@@ -23,6 +22,7 @@ from phase4_ring.ring import (
     unlink,
     view_slots,
     wait_code,
+    whole_records,
 )
 from phase4_ring.shared_names import RingInUseError, system_name
 
@@ -247,15 +247,7 @@ class Producer:
             ValueError: the buffer is not whole 64-byte records. Nothing went in.
             RingClosedError: the sequencer is closed. Nothing went in.
         """
-        if type(commands) is bytes:
-            count, rest = divmod(len(commands), RECORD_BYTES)
-            if rest:
-                record_view(commands)
-            source = commands
-        else:
-            view = record_view(commands)
-            count = view.nbytes // RECORD_BYTES
-            source = ffi.from_buffer(view)
+        source, count = whole_records(commands)
         pushed = lib.sequencer_push(self.home.handle, self.number, source, count, self.tries)
         if pushed < 0 or (pushed == 0 and self.home.closed):
             raise RingClosedError("the sequencer is closed")

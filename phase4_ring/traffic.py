@@ -7,11 +7,9 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from contract.engine import record_view
-from contract.messages import RECORD_BYTES
 from contract.records import RecordArray
 from phase4_ring._ring import ffi, lib
-from phase4_ring.ring import timeout_ns
+from phase4_ring.boundary import timeout_ns, whole_records
 
 #: Times of single events, in ns; what takes longer than four seconds stands as four seconds.
 Nanoseconds: TypeAlias = npt.NDArray[np.uint32]
@@ -50,16 +48,16 @@ def run_traffic(
     pipeline: Any, producer: int, commands: Any, events: RecordArray, plan: TrafficPlan
 ) -> tuple[int, Traffic]:
     """Run ``traffic_run`` of c/traffic.h; what it returned, and how far it came."""
-    source, target = record_view(commands), record_view(events, writable=True)
-    room = target.nbytes // RECORD_BYTES
+    source, count = whole_records(commands)
+    target, room = whole_records(events, writable=True)
     times = np.zeros(room if plan.latency else 0, np.uint32)
     result = ffi.new("traffic_result *")
     state = lib.traffic_run(
         pipeline,
         producer,
-        ffi.cast("command_record *", ffi.from_buffer(source)),
-        source.nbytes // RECORD_BYTES,
-        ffi.cast("event_record *", ffi.from_buffer(target)),
+        ffi.cast("command_record *", source),
+        count,
+        ffi.cast("event_record *", target),
         room,
         ffi.cast("uint32_t *", ffi.from_buffer(times)) if plan.latency else ffi.NULL,
         ffi.new(

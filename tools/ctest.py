@@ -1,4 +1,4 @@
-"""Build and run the plain C tests: ``python -m tools.ctest [--sanitize address]``.
+"""Build and run the plain C tests: ``python -m tools.ctest [--sanitize address] [PACKAGE…]``.
 
 A test is a file ``*/c/test_*.c`` with a ``main`` that returns 0 when all is well. It is linked
 with the C sources of its package's extension, as the package's ``_build.py`` names them, except
@@ -14,6 +14,7 @@ import subprocess
 import sys
 import sysconfig
 import time
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,9 +43,18 @@ def compiler_command() -> list[str]:
     return shlex.split(os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc")
 
 
-def find_tests(root: Path) -> list[Path]:
-    """Every plain C test below ``root``, in a stable order."""
-    return sorted(root.glob("*/c/test_*.c"))
+def find_tests(root: Path, packages: Iterable[str] = ()) -> list[Path]:
+    """Every plain C test below ``root``, or those of some packages, in a stable order.
+
+    Raises:
+        FileNotFoundError: a package has none.
+    """
+    found = sorted(root.glob("*/c/test_*.c"))
+    wanted = set(packages)
+    missing = wanted - {test.relative_to(root).parts[0] for test in found}
+    if missing:
+        raise FileNotFoundError(f"no plain C tests in {', '.join(sorted(missing))}")
+    return [test for test in found if not wanted or test.relative_to(root).parts[0] in wanted]
 
 
 def read_recipe(root: Path, package: str) -> Recipe:
@@ -116,11 +126,13 @@ def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
     """Run all C tests; the exit status is 1 if any of them fails."""
     parser = argparse.ArgumentParser(description="Build and run the plain C tests.")
     parser.add_argument("--sanitize", choices=sorted(SANITIZERS), default="")
-    sanitize = parser.parse_args(arguments).sanitize
+    parser.add_argument("packages", nargs="*", help="only these packages' tests")
+    options = parser.parse_args(arguments)
+    sanitize = options.sanitize
     os.environ["MATCHBOOK_STRICT"] = "1"
     os.environ["MATCHBOOK_SANITIZE"] = sanitize
     out = root / "build" / "ctest" / (sanitize or "release")
-    tests = find_tests(root)
+    tests = find_tests(root, options.packages)
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         results = list(pool.map(lambda test: run_test(root, test, out), tests))
     for _, line in results:

@@ -33,6 +33,7 @@ FACES = {
     "contract/streams.py",
     "contract/workload.py",
     "phase4_ring/bench.py",
+    "phase4_ring/boundary.py",
     "phase4_ring/journal.py",
     "phase4_ring/pipeline.py",
     "phase4_ring/ring.py",

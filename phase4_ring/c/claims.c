@@ -9,8 +9,9 @@
  *   no living one's does, a dead one's does         the owner is dead: what is there is a gap
  *   nobody's does                                   it has just been published
  *
- * Living intents are looked at first, dead ones after: an owner seen alive and then dying in
- * between is found at the next look.
+ * One pass looks at all entries, living and dead, in any order: an owner who publishes and withdraws
+ * between two looks is caught by looking at the slot once more at the end, and one who is seen alive
+ * and dies just then is found by the next pass. models/death.pml goes through every interleaving.
  */
 #include <stdio.h>
 #include <string.h>
@@ -114,34 +115,35 @@ size_t sequencer_fill(sequencer *ring, const dead_claim *claim)
 
 /* --- ends and views ------------------------------------------------------------------------- */
 
-/* --8<-- [start:close] */
+/* has_jumped: whether a value of `claimed` says that the ring is closed. */
+static inline int has_jumped(const sequencer *ring, uint64_t claimed)
+{
+    return claimed - ring->header.start >= CLOSE_JUMP;
+}
+
 void sequencer_close(sequencer *ring)
 {
-    if (atomic_exchange_explicit(&ring->header.closed, 1, memory_order_acq_rel) != 0) {
-        return; /* somebody has, or is about to */
-    }
     uint64_t claimed = atomic_load_explicit(&ring->claimed, memory_order_relaxed);
     do {
-        atomic_store_explicit(&ring->end, claimed, memory_order_relaxed);
-        /* K1, pairs with K2 below: who sees the jump sees the end. seq_cst: also E3 of wait.h. */
+        if (has_jumped(ring, claimed)) {
+            return; /* somebody has closed it; any number may try, and die trying */
+        }
+        /* seq_cst: E3 of wait.h. */
     } while (!atomic_compare_exchange_weak_explicit(&ring->claimed, &claimed,
                                                     claimed + CLOSE_JUMP, memory_order_seq_cst,
                                                     memory_order_relaxed));
     event_count_notify(&ring->items);
 }
-/* --8<-- [end:close] */
 
 int sequencer_is_closed(const sequencer *ring)
 {
-    uint64_t claimed = atomic_load_explicit(&ring->claimed, memory_order_acquire); /* K2 */
-    return claimed == atomic_load_explicit(&ring->end, memory_order_relaxed) + CLOSE_JUMP;
+    return has_jumped(ring, atomic_load_explicit(&ring->claimed, memory_order_acquire));
 }
 
 uint64_t sequencer_claimed(const sequencer *ring)
 {
-    uint64_t claimed = atomic_load_explicit(&ring->claimed, memory_order_acquire); /* K2 */
-    uint64_t end = atomic_load_explicit(&ring->end, memory_order_relaxed);
-    return claimed == end + CLOSE_JUMP ? end : claimed;
+    uint64_t claimed = atomic_load_explicit(&ring->claimed, memory_order_acquire);
+    return has_jumped(ring, claimed) ? claimed - CLOSE_JUMP : claimed;
 }
 
 uint64_t sequencer_cursor(const sequencer *ring, int consumer)

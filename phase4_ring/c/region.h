@@ -14,7 +14,8 @@
  *       32  u64   bytes         the size of the region
  *       40  u64   start         the first cursor (0, except in tests of wrapping)
  *       48  u32   parking       1: users may park, and every hand-over looks for sleepers
- *       52  u32   closed        1: no producer will add anything any more
+ *       52  u32   closed        1: no producer will add anything any more (a sequencer says it in
+ *                               its claims instead)
  *       56  u32   shared        1: mapped under a name
  *
  * Everything but `closed` is constant once magic is there.

@@ -23,7 +23,6 @@ int sequencer_create(const char *name, uint64_t capacity, int parking, uint64_t 
     }
     sequencer *self = (sequencer *)header;
     atomic_init(&self->claimed, start);
-    atomic_init(&self->end, start);
     for (uint64_t cursor = start; cursor - start < capacity; cursor++) {
         /* As if a lap earlier: not this cursor's stamp. */
         atomic_init(&self->slots[cursor & (capacity - 1)].sequence, cursor + 1 - capacity);
@@ -139,7 +138,7 @@ uint64_t sequencer_claim(sequencer *ring, int producer, size_t wanted, uint32_t 
         uint64_t count = room < wanted ? room : wanted;
         /* Say first what is about to be claimed: who dies after the CAS is then known. In this
          * order the two never cover a cursor that neither the old nor the new intent covers. */
-        atomic_store_explicit(&me->intent_from, next, memory_order_relaxed);
+        atomic_store_explicit(&me->intent_from, next, memory_order_release);
         atomic_store_explicit(&me->intent_to, next + count, memory_order_release);
         if (atomic_compare_exchange_weak_explicit(&ring->claimed, &next, next + count,
                                                   ORDER_CLAIM, /* S2 */

@@ -42,7 +42,9 @@
 #define SEQUENCER_MAX_PRODUCERS 64
 #define SEQUENCER_MAX_CONSUMERS 8
 /* Closing moves `claimed` this far ahead, with a compare-and-swap of the same word that claims go
- * through: so each claim is either before the close and will be consumed, or refused. */
+ * through: so each claim is either before the close and will be consumed, or refused. A ring is
+ * closed when `claimed` is at least so far from the start; at a billion commands a second an open
+ * one would get there in a century and a half. */
 #define CLOSE_JUMP (UINT64_C(1) << 62)
 
 /* cdef:begin */
@@ -156,8 +158,7 @@ struct sequencer {
     region_header header;
     OWN_LINE _Atomic uint64_t claimed; /* the next cursor to claim: all producers write it */
     OWN_LINE event_count items;        /* consumers sleep here */
-    OWN_LINE _Atomic uint64_t end;     /* closed: claimed == end + CLOSE_JUMP */
-    _Atomic uint32_t consumer_count;
+    OWN_LINE _Atomic uint32_t consumer_count;
     _Atomic uint32_t last; /* bit mask: consumers nobody comes after, whose cursors gate */
     producer_entry producers[SEQUENCER_MAX_PRODUCERS];
     consumer_entry consumers[SEQUENCER_MAX_CONSUMERS];

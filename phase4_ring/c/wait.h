@@ -19,6 +19,10 @@
  * ring with `parking` stores its cursors seq_cst, and why one without does not: the fence costs
  * more than the rest of the hand-over. models/park.pml shows both.
  *
+ * Where a hand-over is several stores, as of a batch of stamps, the last is seq_cst and those before
+ * it release. The letter of C11 puts only the last into the one order; x86, arm64 and POWER drain
+ * the earlier ones with it. On a machine that did not, a sleeper could miss one, for PARK_NS.
+ *
  * A sleeper is woken by a futex on Linux (across processes too) and looks again after at most
  * PARK_NS by itself; elsewhere it only sleeps that long, in shorter steps first.
  */

@@ -31,10 +31,15 @@ class EngineClass(Protocol):
 
 
 class EngineEntry(NamedTuple):
-    """A registered engine: ``module:Class`` and a line about it."""
+    """A registered engine: ``module:Class`` and a line about it.
+
+    ``has_thread``: it matches on a thread of its own, where the bench's clock, which is the
+    caller's, does not see it work.
+    """
 
     target: str
     about: str
+    has_thread: bool = False
 
 
 REGISTRY: Final = {
@@ -42,6 +47,9 @@ REGISTRY: Final = {
     "phase2": EngineEntry("phase2_arena:Engine", "C: arena, hashed levels"),
     "phase3py": EngineEntry("phase3_sorted:PyEngine", "Python: sorted levels"),
     "phase3": EngineEntry("phase3_sorted:Engine", "C: arena, sorted levels"),
+    "phase4": EngineEntry(
+        "phase4_ring:Engine", "C: phase 3 behind rings, on a thread of its own", has_thread=True
+    ),
 }
 DEFAULT_ENGINE: Final = "phase3"
 
@@ -80,7 +88,7 @@ def load_engine(name: str) -> EngineClass:
 
 
 def available_engines() -> list[str]:
-    """Names of the registered engines that can be loaded here, slowest first."""
+    """Names of the registered engines that can be loaded here, in the order of the phases."""
     names = []
     for name in REGISTRY:
         try:

@@ -174,6 +174,7 @@ def test_the_demonstration_ends_with_every_engine_right_and_the_table() -> None:
     for name in REGISTRY:
         assert f"\n{name} " in table
     assert table.count("374") == len(REGISTRY)  # trades
+    assert "phase4 matches on a thread of its own" in table
 
 
 def test_the_demonstration_draws_a_book() -> None:

@@ -155,7 +155,7 @@ def test_fifty_levels_follow_every_row(engine: str) -> None:
     assert re.search(r"anomalies +0 *\n", text)
 
 
-@pytest.mark.parametrize("engine", fast_or_long("phase1", "phase2", "phase3py"))
+@pytest.mark.parametrize("engine", fast_or_long("phase1", "phase2", "phase3py", "phase4"))
 @pytest.mark.parametrize(
     ("name", "rows", "equal"),
     [

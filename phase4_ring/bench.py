@@ -91,6 +91,7 @@ class Plan:
         capacity: slots.
         batch: most records at a time, where not singly.
         cores: of the producers, then of the consumer.
+        consumer_delay_ns: how much later the consumer starts; ``transfer`` alone knows it.
     """
 
     carrier: str = "spsc"
@@ -101,6 +102,7 @@ class Plan:
     capacity: int = 4096
     batch: int = 64
     cores: tuple[int, ...] = (-1, -1)
+    consumer_delay_ns: int = 0
 
     @property
     def producers(self) -> int:
@@ -135,6 +137,7 @@ class Plan:
                 "capacity": self.capacity,
                 "warmup": 4 * self.capacity if self.warmup is None else self.warmup,
                 "items": self.items,
+                "consumer_delay_ns": self.consumer_delay_ns,
             },
         )
 
@@ -143,6 +146,8 @@ class Run(NamedTuple):
     """What came of a plan; ``bench_result`` of c/bench.h."""
 
     ns: int
+    producer_ns: int
+    consumer_ns: int
     records: int
     checksum: int
     producer_cpu_ns: int

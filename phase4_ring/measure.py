@@ -36,6 +36,8 @@ VERSIONS: Final = {
     "a line each, no copies": "apart",
     "a line each, copies": "apart_copy",
 }
+#: Room for all records, and a consumer that starts so late that it never catches up.
+FAR_BEHIND: Final = Plan(items=30_000, warmup=32_768, capacity=32_768, consumer_delay_ns=60_000)
 STRATEGIES: Final = ("spin", "yield", "park")
 
 Name = TypeVar("Name", bound=Hashable)
@@ -65,6 +67,26 @@ def versions(items: int = 100_000, rounds: int = ROUNDS) -> dict[str, float]:
     """The same for one simple ring whose cursors lie on one cache line or on two."""
     plans = {name: placed(Plan(carrier=carrier), items) for name, carrier in VERSIONS.items()}
     return interleave({name: _carry(plan) for name, plan in plans.items()}, rounds)
+
+
+def versions_far_behind(rounds: int = 15) -> dict[str, tuple[float, float]]:
+    """The same with a consumer that starts late and never catches up: no side waits for the other.
+
+    Returns:
+        Nanoseconds per record of the producer and of the consumer.
+    """
+    base = replace(FAR_BEHIND, cores=bench.cores(2))
+    found: dict[str, list[Run]] = {name: [] for name in VERSIONS}
+    for _ in range(rounds):
+        for name, carrier in VERSIONS.items():
+            found[name].append(bench.transfer(replace(base, carrier=carrier)))
+    return {
+        name: (
+            statistics.median(run.producer_ns / run.records for run in runs),
+            statistics.median(run.consumer_ns / run.records for run in runs),
+        )
+        for name, runs in found.items()
+    }
 
 
 def round_trips(trips: int = 20_000) -> dict[str, dict[str, float]]:

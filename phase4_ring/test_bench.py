@@ -63,6 +63,15 @@ def test_a_plan_that_nobody_can_carry_out_is_refused() -> None:
             bench.transfer(plan)
 
 
+def test_a_late_consumer_is_timed_from_its_own_start() -> None:
+    """Guards: a delay that counts as the consumer's work, or is not kept at all."""
+    plan = replace(SMALL, items=60, wait="spin", consumer_delay_ns=2_000_000)
+    run = bench.transfer(plan)
+    assert run.records == 60
+    assert run.ns >= 2_000_000 + run.consumer_ns
+    assert run.producer_ns < run.ns
+
+
 def test_every_trip_has_a_time() -> None:
     """Guards: times that are written past the array, or not written at all."""
     times, run = bench.round_trip(replace(SMALL, items=40))
@@ -155,6 +164,9 @@ def test_the_small_measurements_measure_what_they_name() -> None:
     """Guards: a row of the demo that is missing, or measured on something else."""
     assert list(measure.carriers(500, 1)) == list(measure.CARRIERS)
     assert list(measure.versions(500, 1)) == list(measure.VERSIONS)
+    far = measure.versions_far_behind(1)
+    assert list(far) == list(measure.VERSIONS)
+    assert all(producer > 0 < consumer for producer, consumer in far.values())
     assert set(measure.round_trips(50)["spsc"]) == set(measure.RANKS)
     assert set(measure.false_sharing(1000, 1)) == {"alone", "a line each", "one line"}
     assert set(measure.operations(1000, 1)) == set(bench.OPERATIONS)

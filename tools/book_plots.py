@@ -13,6 +13,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from tools import ring_plots
+
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "docs" / "results"
 IMAGES = ROOT / "docs" / "img"
@@ -162,6 +164,8 @@ PLOTS: dict[str, tuple[str, tuple[float, float], Callable[[Receipt, Any], None]]
     "measured-curve": ("curve", (10, 6), draw_curve),
     "measured-crossover": ("levels20k", (9, 3.8), draw_crossover),
     "measured-batching": ("batching", (8, 3.8), draw_batching),
+    "measured-rings": ("rings", (9, 8), ring_plots.draw_rings),
+    "measured-ring-trips": ("rings", (9, 6.5), ring_plots.draw_trips),
 }
 
 

@@ -7,7 +7,7 @@ dotted path, ``results["demo.engines"]``; a path that is not there is an error t
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol
 
-from matchbook.bench import tables
+from matchbook.bench import rings_tables, tables
 from matchbook.bench.tables import Grid
 from tools import level_tables
 
@@ -98,4 +98,15 @@ TABLES: dict[str, Table] = {
     "memory": from_grid("memory", tables.memory),
     "instructions": from_grid("instructions", tables.instructions),
     "latency": from_grid("latency", tables.latency),
+    "rings_c": from_grid("rings", rings_tables.c_transfer),
+    "rings_producers": from_grid("rings", rings_tables.c_producers),
+    "rings_versions": from_grid("rings", rings_tables.c_versions),
+    "rings_threads": from_grid("rings", lambda r: rings_tables.python_channels(r, "threads")),
+    "rings_processes": from_grid("rings", lambda r: rings_tables.python_channels(r, "processes")),
+    "rings_sharing": from_grid("rings", rings_tables.sharing),
+    "rings_operations": from_grid("rings", rings_tables.operations),
+    "rings_litmus": from_grid("rings", rings_tables.litmus),
+    "pipeline_share": from_grid("pipeline", tables.pipeline_share),
+    "pipeline_latency": from_grid("pipeline", tables.pipeline_latency),
+    "rings_waits": from_grid("rings", rings_tables.waits),
 }

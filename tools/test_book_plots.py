@@ -20,6 +20,26 @@ CROSSOVER = {
     "naive_ns": [10.0, 40.0],
     "sorted_ns": [12.0, 13.0],
 }
+#: Of each kind of sides one of ours and one of others'; no batches where there are none.
+RING_NAMES = {
+    "c": ("moodycamel", "spsc"),
+    "threads": ("queue", "ring"),
+    "processes": ("mp_pipe", "ring"),
+}
+RINGS: dict[str, Any] = {
+    "batch": 64,
+    "cases": {
+        f"{kind}_{way}": {
+            "contestants": {
+                name: {"ns": 8.0, "p50": 180, "p99": 240, "p99_9": 900}
+                for name in names
+                if (way, name) != ("batches", "moodycamel")
+            }
+        }
+        for kind, names in RING_NAMES.items()
+        for way in ("singly", "batches", "round_trip")
+    },
+}
 #: Small results, of the shape that ``matchbook bench`` writes.
 RESULTS: dict[str, Any] = {
     "scenarios": {
@@ -36,6 +56,7 @@ RESULTS: dict[str, Any] = {
     },
     "levels20k": {"crossover": {"c": CROSSOVER}},
     "batching": {"cases": {"phase3": {"ways": {"apply": {"ns": 900.0}, "whole": {"ns": 20.0}}}}},
+    "rings": RINGS,
 }
 
 

@@ -72,6 +72,40 @@ the interval that holds it).
 - ``cases.{A,B,C}.engines.{phase2,phase3}``: ``p50``, ``p99``, ``p99_9``, ``max``, ``samples``
 - ``timer_ns``
 
+``rings.json``: nanoseconds per 64-byte record; ``pinned_cores``, ``batch``, ``missing_peers`` (a
+queue of others that could not be compiled here, and why)
+
+- ``cases.{c_singly,c_batches,c_producers,c_versions}`` and
+  ``cases.{threads,processes}_{singly,batches}``: ``ours``, ``baseline``, ``noise_floor``,
+  ``contestants.<name>.<contestant>``, each also with ``times_ours``; ``c_producers`` also
+  ``pinned_cores`` and ``wait``; contestants of ``c_versions`` also
+  ``behind_{producer,consumer}_ns``
+- ``cases.{c,threads,processes}_round_trip``: ``ours``, ``noise_floor``,
+  ``contestants.<name>``: ``p50``, ``p99``, ``p99_9``, ``max``, ``samples``, ``times_ours``
+- names in C: ``locked``, ``boost``, ``moodycamel``, ``sequencer``, ``spsc``, in batches also
+  ``{spsc,sequencer}_in_place``; of one ring in four versions ``{shared,apart}`` and with ``_copy``
+- names in Python: threads ``queue``, ``deque``, ``simple_queue``, ``ring``, ``ring_in_place``,
+  ``c_to_python``, ``python_to_c``; processes ``mp_queue``, ``shared_lock``, ``mp_pipe``, ``ring``,
+  ``ring_spin``, ``ring_in_place``
+- ``sharing``: ``steps``, ``noise_floor``, ``counters.{store,fetch_add}_{alone,apart,shared}``,
+  ``shared_times_apart.{store,fetch_add}``
+- ``orders``: ``tries``, ``noise_floor``,
+  ``litmus.{store_buffer,message}.{relaxed,acquire_release,seq_cst}.{00,01,10,11}``: ``allowed``,
+  ``seen``; ``operations.{store_relaxed,store_release,store_seq_cst,fetch_add,compare_exchange}``
+- ``waits.{apart,one_core}.{spin,yield,park}``: a contestant and the percentiles of a round trip,
+  ``busy_cpu``, ``idle_cpu`` (cores in use, both sides together)
+
+``pipeline.json``: ``command_slots``, ``event_slots``, ``batch``
+
+- ``cases.{static,normal,swing-25,swing-40,flash-crash}``: ``commands``, ``events``, ``trades``,
+  ``digest``, ``digest_is_published``, ``alone_ns``, ``rings_ns``, ``rings_per_second``,
+  ``share`` (throughput behind rings over throughput alone), ``share_low``, ``share_high``,
+  ``noise_floor``
+- ``latency.{100000,1000000,5000000}`` (commands a second that are due): ``p50``, ``p99``,
+  ``p99_9``, ``max``, ``samples``, ``commands``, ``latest_ns``; ``latency.machine``: ``seconds``,
+  ``gaps``, ``longest``, ``lost_share``
+- ``summary``: ``worst_case``, ``worst_share``
+
 ``phase2.json``: what ``phase2_arena.measure.measure`` returns: ``footprint``, ``scenarios``,
 ``scan``, ``boundary``, ``profile``; no ``cases``.
 """

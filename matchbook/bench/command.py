@@ -39,9 +39,11 @@ SUITES: Final = (
     "memory",
     "instructions",
     "phase2",
+    "rings",
+    "pipeline",
 )
-#: Suites whose measuring happens in processes of their own, which share the cores.
-_UNPINNED: Final = ("memory", "instructions")
+#: Suites whose measuring happens in processes or threads of their own, which share the cores.
+_UNPINNED: Final = ("memory", "instructions", "rings", "pipeline")
 #: Where nothing says how wide the output is.
 _WIDTH: Final = 100
 _RESULTS: Final = Path("docs") / "results"
@@ -88,6 +90,8 @@ def bench(
     memory        bytes an order; growth and page faults while running
     instructions  instructions per command, counted under valgrind
     phase2        phase 2's footprint, scans and boundary
+    rings         64 bytes to another core: rings, queues, pipes; why
+    pipeline      the engine behind rings: throughput, latency
     """
     chosen = suites or SUITES
     target = folder or (_QUICK_RESULTS if quick else _RESULTS)
@@ -155,17 +159,26 @@ def cpu_seconds() -> float:
 def load_engines(names: tuple[str, ...]) -> dict[str, EngineClass]:
     """The engines asked for, in the registry's order; all that are built if none is.
 
+    Never one with a thread of its own: a suite pins its process to one core and reads the clock of
+    the calling thread, so it would see the waiting and not the work. ``pipeline`` measures that.
+
     Raises:
-        ConfigurationError: one of those asked for cannot be loaded, or there is none.
+        ConfigurationError: one of those asked for cannot be loaded, or measured, or there is none.
     """
+    for name in names:
+        if name in REGISTRY and REGISTRY[name].has_thread:
+            raise ConfigurationError(
+                f"engine {name!r} has a thread of its own, which these suites do not see;"
+                " matchbook bench pipeline measures it beside the engine alone"
+            )
     if names:
         known = [name for name in REGISTRY if name in names]
         others = [name for name in dict.fromkeys(names) if name not in REGISTRY]
         # A reader's own engine stands before the last, which is the one that others are held to.
         return {name: load_engine(name) for name in [*known[:-1], *others, *known[-1:]]}
-    available = available_engines()
-    for name in REGISTRY:
-        if name not in available:
+    available = [name for name in available_engines() if not REGISTRY[name].has_thread]
+    for name, entry in REGISTRY.items():
+        if name not in available and not entry.has_thread:
             err.print(f"{name} is not built here and not measured; `make setup` builds it")
     if not available:
         raise ConfigurationError("no engine is built here; `make setup` builds them")

@@ -52,20 +52,11 @@ _QUICK_SEED: Final = 7
 
 def run(session: Session) -> dict[str, Any]:
     """Measure every scenario; the content of ``scenarios.json``."""
-    orders, seed = (SMALL_ORDERS, _QUICK_SEED) if session.quick else (ORDERS, SEED)
+    orders, seed = workload_size(session)
     rounds = session.rounds_of(ROUNDS)
     cases = {}
     for scenario in SCENARIOS:
-        session.step(f"{scenario}: generating")
-        stream = Stream(
-            scenario,
-            empty_commands(0),
-            generate(scenario, orders, seed),
-            DEFAULT_MIN_PRICE,
-            DEFAULT_MAX_PRICE,
-            orders if session.quick else DEFAULT_CAPACITY,
-        )
-        digest = published_digest(scenario, orders, seed)
+        stream, digest = scenario_stream(session, scenario)
         cases[scenario] = measure_scenario(session, stream, digest, rounds)
     return {
         "seed": seed,
@@ -75,6 +66,26 @@ def run(session: Session) -> dict[str, Any]:
         "cases": cases,
         "summary": {name: summarise(name, cases) for name in session.engines},
     }
+
+
+def workload_size(session: Session) -> tuple[int, int]:
+    """How many orders, and the seed: the canonical workload, or a small one with a known digest."""
+    return (SMALL_ORDERS, _QUICK_SEED) if session.quick else (ORDERS, SEED)
+
+
+def scenario_stream(session: Session, scenario: str) -> tuple[Stream, str | None]:
+    """A scenario for a book of the usual limits, and the digest its reports have to have."""
+    orders, seed = workload_size(session)
+    session.step(f"{scenario}: generating")
+    stream = Stream(
+        scenario,
+        empty_commands(0),
+        generate(scenario, orders, seed),
+        DEFAULT_MIN_PRICE,
+        DEFAULT_MAX_PRICE,
+        orders if session.quick else DEFAULT_CAPACITY,
+    )
+    return stream, published_digest(scenario, orders, seed)
 
 
 def measure_scenario(

@@ -252,6 +252,62 @@ def phase2(receipt: Receipt) -> Grid:
     return Grid("phase 2: the boundary", ["way", "ns per command", "times array"], rows, 2)
 
 
+def rings(receipt: Receipt) -> Iterator[Grid]:
+    """All tables of the rings, which have a module of their own."""
+    from matchbook.bench import rings_tables
+
+    return rings_tables.shown(receipt)
+
+
+def pipeline(receipt: Receipt) -> Iterator[Grid]:
+    """The engine alone and behind rings; and its latencies."""
+    yield pipeline_share(receipt)
+    yield pipeline_latency(receipt)
+
+
+def pipeline_share(receipt: Receipt) -> Grid:
+    """Throughput of the engine alone and behind rings, on the five workloads."""
+    rows = [
+        [
+            name,
+            three_digits(case["alone_ns"]),
+            three_digits(case["rings_ns"]),
+            f"{case['rings_per_second'] / _MEGA:.1f}",
+            f"{case['share']:.0%}",
+            f"{case['share_low']:.0%} to {case['share_high']:.0%}",
+        ]
+        for name, case in receipt["cases"].items()
+    ]
+    head = ["workload", "alone, ns", "rings, ns", "million/s", "throughput kept", "95 % sure"]
+    note = (
+        f"engine on one core, gateway and subscriber on another; {receipt['command_slots']:,} and "
+        f"{receipt['event_slots']:,} slots; {_noise(receipt)}"
+    )
+    return Grid("behind rings", head, rows, 5, note)
+
+
+def pipeline_latency(receipt: Receipt) -> Grid:
+    """From when a command was due to when its event was received, in an open loop."""
+    latency = receipt["latency"]
+    rows = [
+        [
+            f"{int(rate):,}",
+            *(f"{facts[key]:,}" for key in ("p50", "p99", "p99_9", "max")),
+            f"{facts['latest_ns']:,}",
+        ]
+        for rate, facts in latency.items()
+        if rate != "machine"
+    ]
+    head = ["commands/s due", "P50", "P99", "P99.9", "longest", "sent late by, at most"]
+    machine = latency["machine"]
+    note = (
+        f"nanoseconds; a thread that only looked at the clock was kept from it {machine['gaps']:,} "
+        f"times in {machine['seconds']:.2g} s for over a microsecond, "
+        f"{machine['longest']:,} ns at the longest"
+    )
+    return Grid("latency behind rings, open loop", head, rows, 5, note)
+
+
 #: What is printed after each suite.
 SHOWN: Final[dict[str, Callable[[Receipt], Iterator[Grid]]]] = {
     "scenarios": lambda r: iter(
@@ -265,6 +321,8 @@ SHOWN: Final[dict[str, Callable[[Receipt], Iterator[Grid]]]] = {
     "instructions": lambda r: iter([instructions(r)]),
     "latency": lambda r: iter([latency(r)]),
     "phase2": lambda r: iter([phase2(r)]),
+    "rings": rings,
+    "pipeline": pipeline,
 }
 
 

@@ -50,6 +50,9 @@ typedef struct {
     uint64_t capacity;
     uint64_t warmup; /* records of each producer before the clock starts */
     uint64_t items;  /* records of each producer that are timed */
+    /* How much later than the producers the consumer starts: one way only. With room for all
+     * items, neither side then ever waits for the other, or sees its cursor move. */
+    uint64_t consumer_delay_ns;
 } bench_plan;
 
 /* Why there is no result. */
@@ -64,6 +67,8 @@ enum {
 
 typedef struct {
     uint64_t ns;      /* from the first side's start to the last record verified */
+    uint64_t producer_ns; /* of the producer that took longest */
+    uint64_t consumer_ns;
     uint64_t records; /* that arrived, in order and whole */
     uint64_t checksum; /* of all bytes of all of them */
     uint64_t producer_cpu_ns; /* of all producers, while the clock ran */

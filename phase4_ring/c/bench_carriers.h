@@ -25,8 +25,9 @@ typedef struct {
     uint32_t refusals; /* in a row */
 } port;
 
-/* carrier: `claim`, `slot`, `commit`, `peek`, `release` are NULL where records are only copied.
- * The waits return 0 when they were in vain. */
+/* carrier: `claim`, `slot`, `commit`, `peek` and `release` are NULL where records are only copied;
+ * the claimed slots of one that does not stamp lie side by side. The waits return 0 when they were
+ * in vain. */
 typedef struct {
     int stamped;
     int many_producers;

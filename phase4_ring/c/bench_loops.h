@@ -18,8 +18,10 @@ ALWAYS_INLINE int produce_copies(const carrier *ops, port *at, size_t size, uint
     lanes_of(&record, producer, from);
     for (uint64_t number = from; number < until;) {
         size_t count = until - number < size ? (size_t)(until - number) : size;
-        for (size_t i = 0; i < count; i++) {
-            lanes_store(&record, &batch[i]);
+        if (size == 1) {
+            lanes_store(&record, batch);
+        } else {
+            lanes_fill(&record, batch, count);
         }
         for (size_t sent = 0; sent < count;) {
             size_t now = ops->push(at, batch + sent, count - sent);
@@ -55,12 +57,12 @@ ALWAYS_INLINE int produce_in_place(const carrier *ops, port *at, size_t size, ui
             }
             continue;
         }
-        for (size_t i = 0; i < granted; i++) {
-            if (ops->stamped) {
+        if (ops->stamped) {
+            for (size_t i = 0; i < granted; i++) {
                 lanes_store_body(&record, ops->slot(at, i));
-            } else {
-                lanes_store(&record, ops->slot(at, i));
             }
+        } else {
+            lanes_fill(&record, ops->slot(at, 0), granted);
         }
         ops->commit(at, granted);
         number += granted;
@@ -83,12 +85,10 @@ ALWAYS_INLINE int produce(const carrier *ops, port *at, const bench_plan *plan, 
 
 ALWAYS_INLINE void take(const carrier *ops, tally *sum, const bench_record *records, size_t count)
 {
-    for (size_t i = 0; i < count; i++) {
-        if (ops->many_producers) {
-            tally_take_any(sum, &records[i]);
-        } else {
-            tally_take(sum, &records[i]);
-        }
+    if (ops->many_producers) {
+        tally_take_any(sum, records, count);
+    } else {
+        tally_take(sum, records, count);
     }
 }
 

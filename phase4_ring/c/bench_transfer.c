@@ -48,6 +48,12 @@ ALWAYS_INLINE void consumer_body(const carrier *ops, side *self)
     }
     tally_start(&sum, plan->warmup);
     if (code == BENCH_DONE && side_start(self, 2)) {
+        if (plan->consumer_delay_ns > 0) {
+            while (clock_ns() - self->started_ns < plan->consumer_delay_ns) {
+                wait_pause();
+            }
+            side_restart(self);
+        }
         code = consume(ops, &at, plan, producers * plan->items, &sum, &self->waits);
         side_stop(self);
         if (code == BENCH_DONE) {
@@ -79,7 +85,7 @@ ALWAYS_INLINE int make_trips(const carrier *ops, port *out, port *in, lanes *rec
             times_ns[trip] = trip_ns < UINT32_MAX ? (uint32_t)trip_ns : UINT32_MAX;
             last_ns = now_ns;
         }
-        tally_take(sum, &answer);
+        tally_take(sum, &answer, 1);
     }
     return BENCH_DONE;
 }
@@ -180,6 +186,7 @@ static void report(const side *sides, uint32_t count, const tally *sum, bench_re
     const side *consumer = &sides[count - 1];
     *result = (bench_result){
         .ns = sides_span_ns(sides, count),
+        .consumer_ns = consumer->stopped_ns - consumer->started_ns,
         .records = sum->received,
         .checksum = tally_checksum(sum),
         .consumer_cpu_ns = consumer->cpu_ns,
@@ -188,6 +195,8 @@ static void report(const side *sides, uint32_t count, const tally *sum, bench_re
         .consumer_pinned = consumer->pinned,
     };
     for (uint32_t i = 0; i + 1 < count; i++) {
+        uint64_t ns = sides[i].stopped_ns - sides[i].started_ns;
+        result->producer_ns = ns > result->producer_ns ? ns : result->producer_ns;
         result->producer_cpu_ns += sides[i].cpu_ns;
         result->producer_waits += sides[i].waits;
     }
@@ -310,7 +319,5 @@ void bench_fill(void *records, uint64_t first, uint64_t count)
     bench_record *to = records;
     lanes record;
     lanes_of(&record, 0, first);
-    for (uint64_t i = 0; i < count; i++) {
-        lanes_store(&record, &to[i]);
-    }
+    lanes_fill(&record, to, (size_t)count);
 }

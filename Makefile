@@ -15,6 +15,8 @@ say = @printf '%s\n' "-- $(1)"
 
 NOTEBOOKS := $(wildcard */*.ipynb)
 # What `make sanitize` runs under Python: the contract's own tests and every package with C.
+# Packages whose C has threads, for the race detector; the others have nothing to race.
+THREADED := contract phase4_ring
 NATIVE := $(sort contract $(patsubst %/_build.py,%,$(wildcard */_build.py)))
 
 export NO_MKDOCS_2_WARNING := 1
@@ -91,9 +93,11 @@ lint: setup ## ruff, mypy, tidy, and the C sources with every warning an error
 	@MATCHBOOK_STRICT=1 $(PY) setup.py --quiet build_ext --build-lib build/strict/lib --build-temp build/strict/temp
 	$(call say,lint is clean)
 
-sanitize: setup ## the C tests and the contract under AddressSanitizer and UBSan (gcc)
+sanitize: setup ## the C tests and the contract under ASan and UBSan, threads under TSan (gcc)
 	$(call say,C tests under the sanitizers)
 	@$(PY) -m tools.ctest --sanitize address
+	$(call say,C tests with threads under the race detector)
+	@$(PY) -m tools.ctest --sanitize thread $(THREADED)
 	$(call say,Python tests under the sanitizers)
 	@$(PY) -m tools.sanitize $(NATIVE)
 

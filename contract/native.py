@@ -225,8 +225,14 @@ class NativeEngine:
         return int(self._lib.book_bytes(self._open_book()))
 
     def close(self) -> None:
-        """Free the book now. Closing twice is harmless."""
+        """Free the book now. Closing twice is harmless.
+
+        Raises:
+            ValueError: it is lent: a thread works with it.
+        """
         if self._book is not None:
+            if self._at_rest is not None:
+                raise ValueError(f"{self.name}: this engine's book is lent: end the loan first")
             self._ffi.release(self._book)
             self._book = None
 

@@ -17,7 +17,8 @@ def draw_slots(capacity: int, tail: int, head: int) -> str:
     ┌────┬────┬────┬────┐
     │    │  5 │  6 │  7 │
     └────┴────┴────┴────┘
-      ▲head ▲tail
+      ▲ head
+           ▲ tail
     """
     cells = ["    "] * capacity
     for offset in range((head - tail) % CURSORS):
@@ -26,15 +27,16 @@ def draw_slots(capacity: int, tail: int, head: int) -> str:
     marks: dict[int, list[str]] = {}
     for name, cursor in (("tail", tail), ("head", head)):
         marks.setdefault(cursor % capacity, []).append(name)
-    below = ""
-    for place in sorted(marks):
-        below = below.ljust(5 * place + 2) + "▲" + ",".join(sorted(marks[place]))
+    below = [
+        " " * (5 * place + 2) + "▲ " + ", ".join(sorted(names))
+        for place, names in sorted(marks.items())
+    ]
     return "\n".join(
         [
             "┌" + "┬".join(["────"] * capacity) + "┐",
             "│" + "│".join(cells) + "│",
             "└" + "┴".join(["────"] * capacity) + "┘",
-            below,
+            *below,
         ]
     )
 

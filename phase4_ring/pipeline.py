@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import os
 import weakref
-from typing import Any, Final, NamedTuple, Self
+from typing import Any, Final, Self
 
 import numpy as np
 
@@ -28,53 +28,13 @@ from phase4_ring.journal import MemoryJournal
 from phase4_ring.ring import SpscRing
 from phase4_ring.sequencer import DeadClaim, Producer, Sequencer
 from phase4_ring.shared_names import RingInUseError
+from phase4_ring.stages import STAGES, StageFailedError, StageStats, read_failure, read_stage
 from phase4_ring.traffic import Traffic, TrafficPlan, run_traffic
+
+__all__ = ["STAGES", "Pipeline", "StageFailedError"]
 
 DEFAULT_BATCH: Final = 64
 DEFAULT_EVENT_SLOTS: Final = 8192
-STAGES: Final = ("match", "journal")
-_STATES: Final = {
-    lib.STAGE_ABSENT: "not started",
-    lib.STAGE_RUNNING: "running",
-    lib.STAGE_DRAINED: "drained",
-    lib.STAGE_ABORTED: "aborted",
-    lib.STAGE_FAILED: "failed",
-}
-
-
-class StageFailedError(MatchbookError):
-    """A stage of a pipeline could not go on, and so none of them does.
-
-    Attributes:
-        stage: its name.
-        code: what it returned.
-        cursor: the first command that it did not finish.
-    """
-
-    def __init__(self, stage: str, code: int, cursor: int) -> None:
-        self.stage, self.code, self.cursor = stage, code, cursor
-        meaning = " (the engine consumes nothing)" if code == lib.FAILED_ENGINE_STUCK else ""
-        super().__init__(
-            f"stage {stage!r} failed at command {cursor + 1} with code {code}{meaning}"
-        )
-
-
-class StageStats(NamedTuple):
-    """Counters of a stage since its start; each is exact, together they are a moment apart."""
-
-    name: str
-    state: str
-    pinned_core: int
-    cursor: int
-    commands: int
-    events: int
-    batches: int
-    largest_batch: int
-    spilled: int
-    busy_ns: int
-    idle_ns: int
-    blocked_ns: int
-    dead_producers: int
 
 
 class Pipeline:
@@ -91,11 +51,14 @@ class Pipeline:
         match_core, journal_core: cores to pin the stages to; None leaves that to the system.
         batch: most commands between two hand-overs.
 
-    >>> from phase2_arena import Engine  # doctest: +SKIP
-    >>> with Pipeline(Engine(capacity=1000)) as pipeline:  # doctest: +SKIP
-    ...     pipeline.start()
-    ...     pipeline.producer().push(commands)
-    ...     events = pipeline.receive(timeout_s=1)
+    >>> from contract import Side, new
+    >>> from contract.records import to_events
+    >>> from phase2_arena import Engine
+    >>> with Pipeline(Engine(capacity=1_000)).start() as pipeline:
+    ...     _ = pipeline.producer().push(new(1, Side.BID, price=100, quantity=5).pack())
+    ...     [event] = to_events(pipeline.receive(timeout_s=10))
+    >>> print(event)
+    1: accepted #1 bid 5 @ 100, leaves 5
     """
 
     def __init__(
@@ -146,12 +109,14 @@ class Pipeline:
         )
         if code:
             engine.take_back()
-            _raise_refusal(code)
+            self._raise_refusal(code)
         self._pipeline: Any = made[0]
         # If nobody stops it, the collector does, while everything the stages use is still there:
         # the finalizer holds on to it.
         kept = (self.commands.handle, self.events.handle, engine._book, journal)
         self._finalizer = weakref.finalize(self, _end, self._pipeline, kept)
+        for ring in (self.commands, self.events):
+            ring.users.add(self)
 
     # --- life ------------------------------------------------------------------------------
 
@@ -177,9 +142,9 @@ class Pipeline:
         """
         if not self._started:
             return
-        pipeline = self._open()
+        pipeline, most_ns = self._open(), timeout_ns(timeout_s)
         lib.pipeline_close(pipeline)
-        if lib.pipeline_join(pipeline, timeout_ns(timeout_s)) != lib.WAIT_READY:
+        if lib.pipeline_join(pipeline, most_ns) != lib.WAIT_READY:
             left = (self.commands.claimed - self.commands.gate) % CURSORS
             self.abort()
             raise TimeoutError(
@@ -199,6 +164,8 @@ class Pipeline:
             _end(self._pipeline, None)
             self._pipeline = None
             self.engine.take_back()
+            for ring in (self.commands, self.events):
+                ring.users.discard(self)
 
     def __enter__(self) -> Self:
         return self
@@ -223,13 +190,18 @@ class Pipeline:
         """
         pipeline = self._open()
         out = np.empty(check_count(most, "most"), EVENT_DTYPE)
-        state = lib.WAIT_READY
-        if timeout_s is None or timeout_s > 0:
-            state = lib.pipeline_wait_events(pipeline, self._wait, timeout_ns(timeout_s))
+        most_ns = timeout_ns(timeout_s)
+        if most_ns:
+            lib.pipeline_wait_events(pipeline, self._wait, most_ns)
         count = lib.pipeline_receive(
             pipeline, ffi.cast("event_record *", ffi.from_buffer(out)), most
         )
-        if count == 0 and (state == lib.WAIT_CLOSED or self.events.closed):
+        # Closed alone does not mean over: the journal may not be as far as match was.
+        if (
+            count == 0
+            and self.events.closed
+            and lib.pipeline_wait_events(pipeline, self._wait, 0) == lib.WAIT_CLOSED
+        ):
             self.check_stages()
         return out[:count]
 
@@ -256,13 +228,22 @@ class Pipeline:
             latency: whether to take the time of each event.
 
         Raises:
+            ValueError: there are more events than room for them, a buffer is not whole records,
+                or the producer is not one of this pipeline's.
             StageFailedError: a stage failed meanwhile.
-            TimeoutError: no event came for ``timeout_s``.
+            MatchbookError: the pipeline has been stopped.
+            TimeoutError: no event came for ``timeout_s``, nor room for a command.
         """
+        if burst < 1:
+            raise ValueError(f"burst {burst} is not 1 or more")
         plan = TrafficPlan(per_second, burst, -1 if core is None else core, timeout_s, latency)
-        state, traffic = run_traffic(self._open(), producer.number, commands, events, plan)
+        number = self._place_of(producer)
+        state, traffic = run_traffic(self._open(), number, commands, events, plan)
+        if state == lib.TRAFFIC_NO_ROOM:
+            raise ValueError(f"events has room for {len(traffic.events)}, and there are more")
         if state == lib.WAIT_CLOSED:
             self.check_stages()
+            raise MatchbookError("the pipeline has been stopped")
         if state == lib.WAIT_TIMEOUT:
             raise TimeoutError(f"no event for {timeout_s} s after {len(traffic.events)} events")
         return traffic
@@ -271,21 +252,25 @@ class Pipeline:
         """What ``apply_batch`` promises, through the rings: for a caller who is alone with it.
 
         Raises:
-            ValueError: a buffer is not whole records, or events not writable.
+            ValueError: a buffer is not whole records, or events not writable; the producer is not
+                one of this pipeline's; or earlier commands or their events are still under way.
             StageFailedError: a stage failed.
+            MatchbookError: the pipeline has been stopped.
         """
         source, command_count = whole_records(commands)
         target, event_room = whole_records(events, writable=True)
         written = ffi.new("size_t *")
         consumed = lib.pipeline_exchange(
             self._open(),
-            producer.number,
+            self._place_of(producer),
             ffi.cast("command_record *", source),
             command_count,
             ffi.cast("event_record *", target),
             event_room,
             written,
         )
+        if consumed == lib.EXCHANGE_NOT_AT_REST:
+            raise ValueError("receive() the events of all earlier commands first")
         if consumed < 0:
             self.check_stages()
             raise MatchbookError("the pipeline has been stopped")
@@ -295,28 +280,8 @@ class Pipeline:
 
     def stages(self) -> list[StageStats]:
         """Counters of every stage, read while they run."""
-        stats = ffi.new("stage_stats *")
-        found = []
-        for number, name in enumerate(STAGES if self.journal is not None else STAGES[:1]):
-            lib.pipeline_stage(self._open(), number, stats)
-            found.append(
-                StageStats(
-                    name,
-                    _STATES[stats.state],
-                    stats.pinned,
-                    stats.cursor,
-                    stats.commands,
-                    stats.events,
-                    stats.batches,
-                    stats.largest_batch,
-                    stats.spilled,
-                    stats.busy_ns,
-                    stats.idle_ns,
-                    stats.blocked_ns,
-                    stats.dead_producers,
-                )
-            )
-        return found
+        names = STAGES if self.journal is not None else STAGES[:1]
+        return [read_stage(self._open(), number) for number in range(len(names))]
 
     def dead_claims(self) -> list[DeadClaim]:
         """Claims of processes that died before publishing, which were filled with void commands."""
@@ -334,9 +299,7 @@ class Pipeline:
         """
         number = lib.pipeline_failure(self._open())
         if number >= 0:
-            stats = ffi.new("stage_stats *")
-            lib.pipeline_stage(self._open(), number, stats)
-            raise StageFailedError(STAGES[number], stats.code, stats.cursor)
+            raise read_failure(self._open(), number)
 
     def at_rest(self) -> bool:
         """Whether all that was pushed is matched: nobody changes the book until the next push."""
@@ -345,6 +308,26 @@ class Pipeline:
         return self.commands.consumers()[0] == self.commands.claimed or (
             self.stages()[0].state != "running"
         )
+
+    def _place_of(self, producer: Producer) -> int:
+        if producer.home is not self.commands:
+            raise ValueError("this producer belongs to another sequencer")
+        if not self._started:
+            raise ValueError("start() this pipeline first")
+        producer.check_ready()
+        return producer.number
+
+    def _raise_refusal(self, code: int) -> None:
+        if code == lib.PIPELINE_NO_MEMORY:
+            raise ConfigurationError("the machine has not enough memory for a pipeline")
+        if code == lib.PIPELINE_IN_USE:
+            numbers = range(len(self.commands.consumers()))
+            pids = [self.events.pids()[0], *map(self.commands.consumer_pid, numbers)]
+            pid = next((pid for pid in pids if pid > 0 and pid != os.getpid()), 0)
+            raise RingInUseError(f"process {pid} drives these rings' stages already", pid)
+        if self.commands.claimed != self.commands.start and not self.commands.consumers():
+            raise ConfigurationError("commands have been claimed before there was a pipeline")
+        raise ConfigurationError("the sequencer has consumers that are not a pipeline's stages")
 
     def _check_rest(self) -> None:
         if not self.at_rest():
@@ -360,11 +343,3 @@ def _end(pipeline: Any, _kept: object) -> None:
     lib.pipeline_abort(pipeline)
     lib.pipeline_join(pipeline, CURSORS - 1)
     lib.pipeline_free(pipeline)
-
-
-def _raise_refusal(code: int) -> None:
-    if code == lib.PIPELINE_NO_MEMORY:
-        raise ConfigurationError("the machine has not enough memory for a pipeline")
-    if code == lib.PIPELINE_IN_USE:
-        raise RingInUseError("a living process drives this sequencer's stages already")
-    raise ConfigurationError("the sequencer has consumers that are not a pipeline's stages")

@@ -3,28 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, NamedTuple, Self
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from contract.errors import ConfigurationError, InvariantError, MatchbookError
+from contract.errors import ConfigurationError
 from contract.messages import RECORD_BYTES
 from contract.records import COMMAND_DTYPE, RecordArray
 from contract.ring import RingClosedError, Rows
 from phase4_ring._ring import ffi, lib
-from phase4_ring.boundary import (
-    CURSORS,
-    DEFAULT_SLOTS,
-    check_capacity,
-    check_count,
-    raise_problem,
-    timeout_ns,
-    unlink,
-    view_slots,
-    wait_code,
-    whole_records,
-)
-from phase4_ring.shared_names import RingInUseError, system_name
+from phase4_ring.boundary import CURSORS, check_count, timeout_ns, whole_records
+from phase4_ring.region import Region
+from phase4_ring.shared_names import RingInUseError
 
 #: How often a producer looks at a full ring before it is refused.
 DEFAULT_TRIES: Final[int] = lib.SEQUENCER_TRIES
@@ -51,70 +41,14 @@ class DeadClaim(NamedTuple):
     producer: int
 
 
-class Sequencer:
+class Sequencer(Region):
     """A ring of commands that many producers fill; it numbers them 1, 2, 3, … without gaps.
-
-    Args:
-        capacity: slots, a power of two from 2 to 2**24.
-        wait: how consumers wait: ``"spin"``, ``"yield"`` or ``"park"`` (see ``SpscRing``).
-        start: the first cursor; for tests of wrapping.
 
     Add consumers first, then make producers: without a consumer nothing ever becomes free.
     """
 
-    def __init__(
-        self, capacity: int = DEFAULT_SLOTS, *, wait: str = "park", start: int = 0
-    ) -> None:
-        self._open(None, capacity, wait, start)
-
-    @classmethod
-    def create(
-        cls, name: str, capacity: int = DEFAULT_SLOTS, *, wait: str = "park", start: int = 0
-    ) -> Self:
-        """A new sequencer in shared memory; errors as ``SpscRing.create``."""
-        self = cls.__new__(cls)
-        self._open(name, capacity, wait, start)
-        return self
-
-    @classmethod
-    def attach(cls, name: str, *, wait: str = "park") -> Self:
-        """The sequencer another process has created; errors as ``SpscRing.attach``."""
-        self = cls.__new__(cls)
-        made = ffi.new("sequencer **")
-        problem = ffi.new("region_problem *")
-        raise_problem(lib.sequencer_attach(system_name(name), made, problem), problem, name)
-        self._adopt(made[0], name, wait)
-        return self
-
-    def _open(self, name: str | None, capacity: int, wait: str, start: int) -> None:
-        check_capacity(capacity)
-        made = ffi.new("sequencer **")
-        problem = ffi.new("region_problem *")
-        code = lib.sequencer_create(
-            ffi.NULL if name is None else system_name(name),
-            capacity,
-            wait_code(wait) == lib.WAIT_PARK,
-            start % CURSORS,
-            made,
-            problem,
-        )
-        raise_problem(code, problem, name or "")
-        self._adopt(made[0], name, wait)
-
-    def _adopt(self, handle: Any, name: str | None, wait: str) -> None:
-        self.name = name
-        self.capacity = int(lib.sequencer_capacity(handle))
-        self.wait = wait
-        self._ring: Any = ffi.gc(handle, lib.sequencer_detach)
-        #: All slots, shape (capacity, 64): for views of what was claimed or peeked.
-        self.rows = view_slots(lib.sequencer_slot(handle, 0), self._ring, self.capacity)
-
-    @property
-    def handle(self) -> Any:
-        """The sequencer as C knows it, for other faces of this phase."""
-        if self._ring is None:
-            raise MatchbookError("this sequencer is detached")
-        return self._ring
+    _prefix = _type = "sequencer"
+    _kind = "sequencer"
 
     @property
     def claimed(self) -> int:
@@ -135,21 +69,6 @@ class Sequencer:
         """Commands claimed and not yet consumed by all. O(consumers)."""
         gate = self.gate  # first: claims only grow
         return min((self.claimed - gate) % CURSORS, self.capacity)
-
-    @property
-    def closed(self) -> bool:
-        """Whether nothing more will go in."""
-        return bool(lib.sequencer_is_closed(self.handle))
-
-    def close(self) -> None:
-        """Let nothing more in; what was claimed before is still consumed. Twice is harmless."""
-        lib.sequencer_close(self.handle)
-
-    def check(self) -> None:
-        """Verify cursors, gate and stamps. Only while nobody uses the ring. O(capacity)."""
-        message = ffi.new("char[]", 256)
-        if not lib.sequencer_check(self.handle, message, 256):
-            raise InvariantError(f"sequencer: {ffi.string(message).decode()}")
 
     def producer(self, tries: int = DEFAULT_TRIES) -> Producer:
         """A way in for one thread.
@@ -200,26 +119,6 @@ class Sequencer:
         """The consumer's process: 0 if there is none, negative if it has ended."""
         return int(lib.sequencer_consumer_pid(self.handle, number))
 
-    def detach(self) -> None:
-        """Leave: unmap it, or free it if it is this process's own. Twice is harmless.
-
-        No thread may be using it, and no lent slot may be looked at afterwards.
-        """
-        if self._ring is not None:
-            ffi.release(self._ring)
-            self._ring = None
-
-    @staticmethod
-    def unlink(name: str) -> None:
-        """Take the name away; those attached go on."""
-        unlink(name)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        self.detach()
-
 
 class Producer:
     """One thread's way into a sequencer."""
@@ -244,9 +143,12 @@ class Producer:
             How many went in; the rest was refused and is the caller's to keep.
 
         Raises:
-            ValueError: the buffer is not whole 64-byte records. Nothing went in.
+            ValueError: the buffer is not whole 64-byte records, a claim is not published, or
+                this producer has left. Nothing went in.
             RingClosedError: the sequencer is closed. Nothing went in.
         """
+        if self._claims or self.number < 0:
+            self.check_ready()
         source, count = whole_records(commands)
         pushed = lib.sequencer_push(self.home.handle, self.number, source, count, self.tries)
         if pushed < 0 or (pushed == 0 and self.home.closed):
@@ -260,8 +162,7 @@ class Producer:
             One array of slots, or two where the lap ends between them; none if refused. They have
             every field of a command but ``sequence``, and what an earlier lap left in them.
         """
-        if self._claims:
-            raise ValueError("publish() the last claim first")
+        self.check_ready()
         ring, capacity = self.home.handle, self.home.capacity
         check_count(wanted, "wanted")
         first = lib.sequencer_claim(ring, self.number, wanted, self.tries, self._count)
@@ -284,9 +185,22 @@ class Producer:
         first, count = self._claims.pop()
         lib.sequencer_publish(self.home.handle, self.number, first, count)
 
+    def check_ready(self) -> None:
+        """Raise what stands in the way of a push or a claim.
+
+        Raises:
+            ValueError: a claim is not published, or this producer has left.
+        """
+        if self.number < 0:
+            raise ValueError("this producer has left")
+        if self._claims:
+            raise ValueError("publish() the last claim first")
+
     @property
     def refused(self) -> int:
         """How often this producer was refused."""
+        if self.number < 0:
+            raise ValueError("this producer has left")
         return int(lib.sequencer_refused(self.home.handle, self.number))
 
     def leave(self) -> None:
@@ -308,12 +222,9 @@ class Consumer:
     def __init__(self, home: Sequencer, number: int) -> None:
         self.home = home
         self.number = number
-        self._wait = wait_code(home.wait)
         self._count = ffi.new("size_t *")
         self._lent = 0
-        self._slots = lib.sequencer_slot(home.handle, 0)
-        self._rows = home.rows[:]
-        self._rows.flags.writeable = False
+        self._slots = lib.sequencer_slots(home.handle)
 
     @property
     def cursor(self) -> int:
@@ -327,7 +238,7 @@ class Consumer:
         slots = lib.sequencer_peek(home.handle, self.number, wanted, self._count)
         count = self._lent = self._count[0]
         first = slots - self._slots
-        return self._rows[first : first + count]
+        return self.home.read_only_rows[first : first + count]
 
     def advance(self, count: int) -> None:
         """Done with the first ``count`` commands of the last peek. O(1)."""
@@ -351,7 +262,8 @@ class Consumer:
 
     def wait(self, timeout_s: float | None = None) -> bool:
         """Wait until something can be read: True; False: time is up, or all is drained."""
-        state = lib.sequencer_wait(self.home.handle, self.number, self._wait, timeout_ns(timeout_s))
+        home, left = self.home, timeout_ns(timeout_s)
+        state = lib.sequencer_wait(home.handle, self.number, home.wait_code, left)
         return bool(state == lib.WAIT_READY)
 
     def blocked(self) -> DeadClaim | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import os
 import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any, ClassVar
@@ -26,7 +27,8 @@ from contract.ring_suite import (
     ThreadRules,
 )
 from contract.ring_suite.threads import let_others_run
-from phase4_ring import Sequencer, SpscRing
+from phase4_ring.ring import SpscRing
+from phase4_ring.sequencer import Sequencer
 from tools.ctest import build_test
 
 _numbers = itertools.count()
@@ -192,7 +194,7 @@ def test_endurance(
     ):
         assert run.stdout is not None
         for line in run.stdout:  # as it comes: it takes a while, and says how far it is
-            print(line, end="", flush=True)
+            print(line, end="", file=sys.stderr, flush=True)
             lines.append(line)
     assert run.returncode == 0, "".join(lines)
     assert said in "".join(lines)

@@ -110,7 +110,7 @@ def test_a_busy_path_makes_no_call(path: str, program: Path, tmp_path: Path) -> 
     """
     if path == "pipeline" and calls_on(program, "clock", tmp_path):
         pytest.skip("this machine's clock cannot be read without a system call")
-    runs = []
+    runs: list[dict[int, Counter[str]]] = []
     while len(runs) < ATTEMPTS and not (runs and not runs[-1]):
         runs.append(calls_on(program, path, tmp_path))
     assert {} in runs, f"system calls in each of {ATTEMPTS} runs: {runs}"

@@ -36,6 +36,7 @@ FACES = {
     "phase4_ring/boundary.py",
     "phase4_ring/journal.py",
     "phase4_ring/pipeline.py",
+    "phase4_ring/region.py",
     "phase4_ring/ring.py",
     "phase4_ring/sequencer.py",
     "phase4_ring/traffic.py",

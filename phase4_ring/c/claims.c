@@ -161,6 +161,11 @@ int sequencer_consumers(const sequencer *ring)
     return (int)atomic_load_explicit(&ring->consumer_count, memory_order_acquire);
 }
 
+command_record *sequencer_slots(sequencer *ring)
+{
+    return (command_record *)ring->slots;
+}
+
 uint64_t sequencer_capacity(const sequencer *ring)
 {
     return ring->header.capacity;
@@ -199,7 +204,7 @@ int sequencer_check(const sequencer *ring, char *message, size_t size)
                 return 0;
             }
         }
-        for (uint64_t at = gate; at != cursor; at++) {
+        for (uint64_t at = gate; (int64_t)(cursor - at) > 0; at++) {
             if (claimed - at > capacity || !is_published(ring, at)) {
                 snprintf(message, size, "consumer %d has passed %llu, which is not published",
                          number, (unsigned long long)at);

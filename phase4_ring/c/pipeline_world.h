@@ -24,6 +24,12 @@
         sched_yield();                                                                         \
     }
 
+static inline uint64_t random_below(uint64_t *state, uint64_t bound)
+{
+    *state = *state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+    return (*state >> 33) % bound;
+}
+
 /* --- the book ------------------------------------------------------------------------------ */
 
 struct book {

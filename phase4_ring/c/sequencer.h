@@ -118,6 +118,8 @@ size_t sequencer_fill(sequencer *ring, const dead_claim *claim);
 /* sequencer_close: no more claims. Those made before are still published and consumed. */
 void sequencer_close(sequencer *ring);
 int sequencer_is_closed(const sequencer *ring);
+/* sequencer_slots: slot 0, for a view over all of them. */
+command_record *sequencer_slots(sequencer *ring);
 uint64_t sequencer_claimed(const sequencer *ring);
 uint64_t sequencer_cursor(const sequencer *ring, int consumer);
 uint64_t sequencer_gate(const sequencer *ring);

@@ -16,12 +16,6 @@
 
 #include "phase4_ring/c/pipeline_world.h"
 
-static uint64_t random_below(uint64_t *state, uint64_t bound)
-{
-    *state = *state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
-    return (*state >> 33) % bound;
-}
-
 /* --- order --------------------------------------------------------------------------------- */
 
 /* flow: `count` commands with 0 to `most` events, in pushes and receives of any size. */
@@ -150,37 +144,42 @@ static void test_several_producers(void)
 
 /* --- room ---------------------------------------------------------------------------------- */
 
+/* fill_and_drain: push until both rings are full, and only then receive. Returns for how long match
+ * was blocked. */
+static uint64_t fill_and_drain(uint64_t each)
+{
+    world it;
+    world_start(&it, &SMALL);
+    UNTIL(world_send(&it, each) == 0 &&
+          spsc_head(it.events) - spsc_tail(it.events) == SMALL.event_slots &&
+          it.sent - world_done(&it) == SMALL.command_slots);
+    uint64_t refused = sequencer_refused(it.commands, it.producer);
+    CHECK(refused > 0);
+    for (int i = 0; i < 3; i++) {
+        CHECK(world_send(&it, each) == 0);
+    }
+    CHECK(sequencer_refused(it.commands, it.producer) == refused + 3);
+    CHECK(stage_of(&it, STAGE_MATCH).state == STAGE_RUNNING);
+    CHECK(pipeline_wait_done(it.pipe, it.start + it.sent, 1000) == WAIT_TIMEOUT);
+    UNTIL(world_read(&it, 7) == 0 && it.reader.events == it.sent * each);
+    pipeline_close(it.pipe);
+    world_read_all(&it, WAIT_PARK);
+    world_join(&it);
+    stage_stats match = stage_of(&it, STAGE_MATCH);
+    CHECK(it.book.applied == it.sent && it.reader.command == it.sent && it.reader.left == 0);
+    CHECK(match.spilled == it.sent || each <= SMALL.event_slots);
+    world_free(&it);
+    return match.blocked_ns;
+}
+
 /* Guards: a full event ring that loses events or commands, or lets the caller wait without end. */
 static void test_nobody_receives(void)
 {
     for (uint64_t each = 1; each <= 40; each += 13) {
-        world it;
-        world_start(&it, &SMALL);
-        UNTIL(world_send(&it, each) == 0 &&
-              spsc_head(it.events) - spsc_tail(it.events) == SMALL.event_slots &&
-              it.sent - world_done(&it) == SMALL.command_slots);
-        uint64_t refused = sequencer_refused(it.commands, it.producer);
-        CHECK(refused > 0);
-        for (int i = 0; i < 3; i++) {
-            CHECK(world_send(&it, each) == 0);
-        }
-        CHECK(sequencer_refused(it.commands, it.producer) == refused + 3);
-        CHECK(stage_of(&it, STAGE_MATCH).state == STAGE_RUNNING);
-        CHECK(pipeline_wait_done(it.pipe, it.start + it.sent, 1000) == WAIT_TIMEOUT);
-        uint64_t accepted = it.sent;
-        for (uint64_t read = 0; read < accepted * each;) {
-            UNTIL(world_read(&it, 7) > 0);
-            read = it.reader.events;
-        }
-        CHECK(it.reader.command == accepted && it.reader.left == 0);
-        pipeline_close(it.pipe);
-        world_read_all(&it, WAIT_PARK);
-        world_join(&it);
-        stage_stats match = stage_of(&it, STAGE_MATCH);
-        CHECK(it.book.applied == accepted && match.blocked_ns > 0);
-        CHECK(match.spilled == accepted || each <= SMALL.event_slots);
-        world_free(&it);
+        fill_and_drain(each);
     }
+    /* Not in each round: match may lose its core just before it looks for room. */
+    UNTIL(fill_and_drain(1) > 0);
 }
 
 /* --- credit -------------------------------------------------------------------------------- */
@@ -206,7 +205,6 @@ static void test_credit_stops_before_what_does_not_fit(void)
         UNTIL(pipeline_is_stalled(it.pipe));
         CHECK(world_done(&it) == 4 && spsc_head(it.events) - plan.start == 12);
         pipeline_grant(it.pipe, plan.start + 1000);
-        CHECK(pipeline_wait_done(it.pipe, plan.start + 6, LIMIT_NS) == WAIT_READY);
         UNTIL(world_read(&it, 64) == 0 && it.reader.events == 18);
         pipeline_close(it.pipe);
         world_join(&it);

@@ -5,25 +5,47 @@
  *
  * Each case uses the ring in one of four ways: push and pop; claim and peek, with claims that are
  * abandoned and peeks of which a part is kept; waits that spin or yield; waits that sleep. Cursors
- * start close below 2**32 and 2**64 and pass them. What may happen is the table at the end of the
- * next page: a forbidden outcome fails the test, and so does an expected one that never came.
+ * start close below 2**32 and 2**64 and pass them. A forbidden outcome of the table below fails the
+ * test, and so does an expected one that never came.
  *
- * --long sends a thousand million records through (contract/c/ring_stress.h has the options).
+ * --long sends a thousand million records through by push and pop, and a fifth of that by claim and
+ * peek (contract/c/ring_stress.h has the options).
  */
 #include "contract/c/ring_stress.h"
 #include "phase4_ring/c/spsc_ring.h"
 
 /* How a case uses the ring: stress_case.detail. */
 enum { PLAIN = 0, LEND, YIELD, SPIN, PARK };
-enum { WAIT_NS = 2000000 };
+/* How long a wait may take. Who spins for longer keeps the core from who is waited for. */
+enum { WAIT_NS = 2000000, SPIN_NS = 100000 };
 
-enum {
-    ABANDONED = STRESS_OWN, /* producer: a claim that was not committed */
-    KEPT,                   /* consumer: a peek of which a part was not released */
-    READY,                  /* a wait said ready, and it was so */
-    UNREADY,                /* a wait said ready, and it was not so */
-    LATE,                   /* a wait ended by its time */
-    OVER                    /* a wait for records said that it is over */
+/* Outcomes of its own, besides the body's. */
+enum { ABANDONED = STRESS_OWN, KEPT, READY, UNREADY, LATE, OVER };
+
+static const stress_outcome OUTCOMES[STRESS_OUTCOMES] = {
+    /* the producer */
+    [STRESS_WHOLE] = {"whole batch", EXPECTED, "All that was offered went in."},
+    [STRESS_PARTLY] = {"part of batch", EXPECTED, "The room or the lap ended; the rest later."},
+    [STRESS_FULL] = {"full", EXPECTED, "No slot was free, and the producer was told at once."},
+    [STRESS_CLOSED] = {"closed", FORBIDDEN, "Only the producer closes, when it is done."},
+    [ABANDONED] = {"abandoned", EXPECTED, "A claim was not committed, and left no trace."},
+    /* the consumer */
+    [STRESS_NEXT] = {"next", EXPECTED, "The next record came, whole."},
+    [STRESS_EMPTY] = {"empty", EXPECTED, "No record was there, and the consumer was told at once."},
+    [STRESS_PAST_32] = {"past 2**32", EXPECTED, "A cursor outgrew 32 bits without harm."},
+    [STRESS_PAST_64] = {"past 2**64", EXPECTED, "A cursor wrapped: only differences count."},
+    [KEPT] = {"kept", EXPECTED, "A part of a peek was not released, and came again."},
+    [STRESS_LOST] = {"lost", FORBIDDEN, "A slot was written again before it was read (C2, P1)."},
+    [STRESS_AGAIN] = {"again", FORBIDDEN, "A slot was read again before it was written (P2, C1)."},
+    [STRESS_TORN] = {"torn", FORBIDDEN, "A slot was read while it was written, or never filled."},
+    [STRESS_SUM] = {"sum", FORBIDDEN, "What came out adds up to something else than went in."},
+    [STRESS_SWITCHED] = {"switched", FORBIDDEN, "There is only one producer."},
+    [STRESS_GAP] = {"gap", FORBIDDEN, "This ring does not number."},
+    /* who waits */
+    [READY] = {"ready", EXPECTED, "A wait said that there is something, and there was."},
+    [UNREADY] = {"unready", FORBIDDEN, "A wait said one thing and the ring another."},
+    [LATE] = {"late", ALLOWED, "Nothing came in time: the other side had no core."},
+    [OVER] = {"over", EXPECTED, "A wait said that the ring is closed and drained."},
 };
 
 static void *open_ring(const stress_case *it)
@@ -115,10 +137,15 @@ static int strategy_of(const stress_thread *self)
     return detail == PARK ? WAIT_PARK : detail == SPIN ? WAIT_SPIN : WAIT_YIELD;
 }
 
+static uint64_t patience_of(const stress_thread *self)
+{
+    return self->run->it->detail == SPIN ? SPIN_NS : WAIT_NS;
+}
+
 static size_t push_after_wait(void *ring, stress_thread *self, const stress_record *records,
                               size_t count)
 {
-    int state = spsc_wait_space(ring, strategy_of(self), WAIT_NS);
+    int state = spsc_wait_space(ring, strategy_of(self), patience_of(self));
     size_t taken = spsc_push(ring, records, count);
     if (state == WAIT_READY && taken == 0) {
         stress_fail(self, UNREADY, "waited for room, was told that there is, found none");
@@ -130,7 +157,7 @@ static size_t push_after_wait(void *ring, stress_thread *self, const stress_reco
 static size_t pop_after_wait(void *ring, stress_thread *self, stress_record *records,
                              size_t count)
 {
-    int state = spsc_wait_items(ring, strategy_of(self), WAIT_NS);
+    int state = spsc_wait_items(ring, strategy_of(self), patience_of(self));
     size_t found = spsc_pop(ring, records, count);
     if ((state == WAIT_READY && found == 0) || (state == WAIT_CLOSED && found > 0)) {
         stress_fail(self, UNREADY, "waited for records, was told %d, found %zu", state, found);
@@ -144,8 +171,8 @@ static const stress_adapter WAITING = {open_ring, push_after_wait, pop_after_wai
 
 /* --- cases and outcomes --------------------------------------------------------------------- */
 
-#define BELOW_32 (UINT64_C(0x100000000) - 1000)
-#define BELOW_64 (UINT64_MAX - 1000)
+#define BELOW_32 (UINT64_C(0x100000000) - 100)
+#define BELOW_64 (UINT64_MAX - 100)
 #define THOUSAND_MILLION UINT64_C(1000000000)
 #define SPSC(NAME, ADAPTER, CAPACITY, START, BATCH, DETAIL)                                    \
     {.name = NAME, .adapter = &ADAPTER, .capacity = CAPACITY, .start = START,                  \
@@ -162,9 +189,13 @@ static const stress_case CASES[] = {
     SPSC("spin-64", WAITING, 64, BELOW_32, 200, SPIN),
     SPSC("park-4", WAITING, 4, BELOW_32, 4, PARK),
     SPSC("park-64", WAITING, 64, BELOW_64, 100, PARK),
-    {.name = "thousand-million", .adapter = &COPYING, .capacity = 8192,
+    /* The long ones: past 2**32 half way, past 2**64 half way. */
+    {.name = "long-copy", .adapter = &COPYING, .capacity = 8192,
      .start = UINT64_C(0x100000000) - THOUSAND_MILLION / 2, .producers = 1, .consumers = 1,
      .batch = 64, .long_items = THOUSAND_MILLION},
+    {.name = "long-lend", .adapter = &LENDING, .capacity = 512,
+     .start = UINT64_MAX - THOUSAND_MILLION / 10, .producers = 1, .consumers = 1, .batch = 256,
+     .long_items = THOUSAND_MILLION / 5},
 };
 
 static const stress_suite SUITE = {
@@ -176,29 +207,7 @@ static const stress_suite SUITE = {
 #else
     .items = 200000,
 #endif
-    .outcomes =
-        {
-            [STRESS_WHOLE] = {"whole batch", EXPECTED, "All that was offered went in."},
-            [STRESS_PARTLY] = {"part of batch", EXPECTED, "The room or the lap ended; rest later."},
-            [STRESS_FULL] = {"full", EXPECTED, "No slot was free: the producer is told at once."},
-            [STRESS_CLOSED] = {"closed", FORBIDDEN, "Only the producer closes, when it is done."},
-            [STRESS_NEXT] = {"next", EXPECTED, "The next record, whole."},
-            [STRESS_SWITCHED] = {"switched", FORBIDDEN, "There is one producer."},
-            [STRESS_EMPTY] = {"empty", EXPECTED, "No record was there: the consumer is told at once."},
-            [STRESS_PAST_32] = {"past 2**32", EXPECTED, "A cursor outgrew 32 bits; nothing happens."},
-            [STRESS_PAST_64] = {"past 2**64", EXPECTED, "A cursor wrapped; only differences count."},
-            [STRESS_LOST] = {"lost", FORBIDDEN, "A slot counted as free before it was read (C2, P1)."},
-            [STRESS_AGAIN] = {"again", FORBIDDEN, "A slot counted as full before it was written (P2, C1)."},
-            [STRESS_TORN] = {"torn", FORBIDDEN, "A record read while it was written, or an abandoned claim."},
-            [STRESS_GAP] = {"gap", FORBIDDEN, "This ring does not number."},
-            [STRESS_SUM] = {"sum", FORBIDDEN, "What came out adds up to something else than went in."},
-            [ABANDONED] = {"abandoned", EXPECTED, "A claim was not committed, and left no trace."},
-            [KEPT] = {"kept", EXPECTED, "A part of a peek was not released, and came again."},
-            [READY] = {"ready", EXPECTED, "A wait said that there is something, and there was."},
-            [UNREADY] = {"unready", FORBIDDEN, "A wait said one thing and the ring another."},
-            [LATE] = {"late", ALLOWED, "Nothing came in time: the other side had no core."},
-            [OVER] = {"over", EXPECTED, "A wait said that the ring is closed and drained."},
-        },
+    .outcomes = OUTCOMES,
 };
 
 int main(int argc, char **argv)

@@ -3,10 +3,11 @@
 
 #include <string.h>
 
-#include "contract/c/check.h"
 #include "phase4_ring/c/pin.h"
 #include "phase4_ring/c/pipeline_state.h"
 
+/* Credit that no subscriber uses up: half the circle of the cursors. */
+#define ENDLESS_CREDIT (UINT64_C(1) << 63)
 /* Commands sent and events received in one turn of a loop. */
 #define TURN_COMMANDS 64u
 #define TURN_EVENTS 256u
@@ -21,14 +22,19 @@ int64_t pipeline_exchange(pipeline *self, int producer, const command_record *co
     size_t sent = 0;
     size_t received = 0;
     waiter wait;
-    CHECK(spsc_head(self->events) == first_event);
+    if (stage_has_ended(self, STAGE_MATCH)) {
+        return EXCHANGE_ENDED;
+    }
+    if (spsc_head(self->events) != first_event ||
+        sequencer_cursor(self->commands, STAGE_MATCH) != first) {
+        return EXCHANGE_NOT_AT_REST;
+    }
     pipeline_grant(self, first_event + event_capacity);
     waiter_start(&wait, WAIT_YIELD, WAIT_FOREVER);
     for (;;) {
         /* Ends and cursors first, events after: what the cursor says is done has its events in the
          * ring by then. */
-        int ended = atomic_load_explicit(&self->stages[STAGE_MATCH].state, memory_order_acquire) !=
-                    STAGE_RUNNING;
+        int ended = stage_has_ended(self, STAGE_MATCH);
         int stalled = pipeline_is_stalled(self);
         uint64_t done = sequencer_cursor(self->commands, STAGE_MATCH) - first;
         size_t got = pipeline_receive(self, events + received, event_capacity - received);
@@ -38,12 +44,14 @@ int64_t pipeline_exchange(pipeline *self, int producer, const command_record *co
             if (stalled) {
                 pipeline_discard(self, first + sent);
             }
+            /* So that whoever goes on without exchanging is not short of credit. */
+            pipeline_grant(self, first_event + ENDLESS_CREDIT);
             *events_written = received;
             return (int64_t)done;
         }
         if (ended) {
             *events_written = received;
-            return -1;
+            return EXCHANGE_ENDED;
         }
         if (sent < command_count && !stalled) {
             size_t some = command_count - sent < TURN_COMMANDS ? command_count - sent
@@ -99,12 +107,13 @@ int traffic_run(pipeline *self, int producer, const command_record *commands, si
     uint64_t heard = start;
     int state = WAIT_READY;
     for (;;) {
-        int over = spsc_is_closed(self->events);
+        int over = spsc_is_closed(self->events) && stage_has_ended(self, STAGE_JOURNAL);
         int done = result->commands == count &&
                    (int64_t)(sequencer_cursor(self->commands, STAGE_MATCH) - last) >= 0;
         uint64_t due = (uint64_t)((double)result->commands * gap_ns);
         uint64_t before = result->commands;
-        if (result->commands < count && now - start >= due) {
+        int is_due = result->commands < count && now - start >= due;
+        if (is_due) {
             size_t most = gap_ns > 0 ? (size_t)((double)(now - start - due) / gap_ns) + 1 : count;
             size_t left = count - (size_t)result->commands;
             most = most < plan->burst ? most : plan->burst;
@@ -129,19 +138,27 @@ int traffic_run(pipeline *self, int producer, const command_record *commands, si
             latency_ns[result->events + i] = took < UINT32_MAX ? (uint32_t)took : UINT32_MAX;
         }
         result->events += got;
-        heard = got > 0 ? now : heard;
+        int waits = is_due || result->commands == count; /* for room, or for the last events */
+        heard = got > 0 || result->commands != before || !waits ? now : heard;
         if (gap_ns == 0 && got == 0 && result->commands == before) {
             /* Not at once again: each look takes a cursor's line away from the engine's core. */
             for (int pause = 0; pause < PAUSES_BETWEEN_LOOKS; pause++) {
                 wait_pause();
             }
         }
-        if (got == 0 && (done || over)) {
-            /* Nothing came after the end was seen, so nothing will. */
-            state = done ? WAIT_READY : WAIT_CLOSED;
-            break;
+        if (got == 0 && (done || over || room == 0)) {
+            /* What there is now is all there will be; the journal may be behind with it. */
+            int all_seen = spsc_head(self->events) == spsc_tail(self->events);
+            if (over || (done && all_seen)) {
+                state = done && all_seen ? WAIT_READY : WAIT_CLOSED;
+                break;
+            }
+            if (room == 0 && !all_seen) {
+                state = TRAFFIC_NO_ROOM;
+                break;
+            }
         }
-        if (now - heard > plan->timeout_ns && result->commands == count) {
+        if (now - heard > plan->timeout_ns) {
             state = WAIT_TIMEOUT;
             break;
         }

@@ -15,8 +15,10 @@
 /* cdef:begin */
 /* pipeline_exchange: what book_apply promises (engine.h), through the rings: send commands, receive
  * their events, stop before the first command whose events do not fit. The caller is the only
- * producer and the subscriber, has received all earlier events, and has credit in force
- * (pipeline_grant). Returns commands consumed; *events_written says the rest. -1: a stage ended. */
+ * producer and the subscriber, and has received all earlier events. Returns commands consumed;
+ * *events_written says the rest. EXCHANGE_ENDED: a stage ended. EXCHANGE_NOT_AT_REST, and nothing
+ * done: earlier commands or their events are still under way. */
+enum { EXCHANGE_ENDED = -1, EXCHANGE_NOT_AT_REST = -2 };
 int64_t pipeline_exchange(pipeline *self, int producer, const command_record *commands,
                           size_t command_count, event_record *events, size_t event_capacity,
                           size_t *events_written);
@@ -25,7 +27,7 @@ typedef struct {
     double commands_per_s; /* open loop: command i is due at start + i / rate; 0: at once */
     uint32_t burst;        /* most commands in one push */
     int core;              /* pin the caller here meanwhile, -1: leave it */
-    uint64_t timeout_ns;   /* give up after as long without an event */
+    uint64_t timeout_ns;   /* give up after as long without an event, or room for a command */
 } traffic_plan;
 
 typedef struct {
@@ -39,8 +41,10 @@ typedef struct {
 /* traffic_run: send all commands and receive all of their events into `events` (room for all of
  * them). With `latency_ns` (one for each event, or NULL): from when the command was *due* to when
  * its event was received; a sender that falls behind does not hide it. With latencies the commands
- * are sent with the time they were due as timestamp_ns, without them as they are. Returns WAIT_READY, WAIT_TIMEOUT, or WAIT_CLOSED if
- * the pipeline ended first; *result says how far it came. */
+ * are sent with the time they were due as timestamp_ns, without them as they are. Returns
+ * WAIT_READY; WAIT_TIMEOUT; WAIT_CLOSED if the pipeline ended first; TRAFFIC_NO_ROOM if there are
+ * more events than room for them. *result says how far it came. */
+enum { TRAFFIC_NO_ROOM = -2 };
 int traffic_run(pipeline *self, int producer, const command_record *commands, size_t count,
                 event_record *events, size_t event_capacity, uint32_t *latency_ns,
                 const traffic_plan *plan, traffic_result *result);

@@ -28,7 +28,7 @@ void waiter_start(waiter *self, uint32_t strategy, uint64_t timeout_ns)
     self->deadline_ns = WAIT_FOREVER;
 }
 
-/* is_late: the clock starts at the first look, so that a short wait never looks. */
+/* is_late: the clock starts at the first look. */
 static int is_late(waiter *self)
 {
     if (self->timeout_ns == WAIT_FOREVER) {

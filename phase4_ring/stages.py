@@ -1,0 +1,84 @@
+"""What a stage of a pipeline says of itself: its state, its counters, and why it failed."""
+
+from __future__ import annotations
+
+from typing import Any, Final, NamedTuple
+
+from contract.errors import MatchbookError
+from phase4_ring._ring import ffi, lib
+
+STAGES: Final = ("match", "journal")
+_STATES: Final = {
+    lib.STAGE_ABSENT: "not started",
+    lib.STAGE_RUNNING: "running",
+    lib.STAGE_DRAINED: "drained",
+    lib.STAGE_ABORTED: "aborted",
+    lib.STAGE_FAILED: "failed",
+}
+_MEANINGS: Final = {
+    lib.FAILED_ENGINE_STUCK: " (the engine consumes nothing)",
+    lib.FAILED_EVENTS_CLOSED: " (the event ring is full and closed)",
+}
+
+
+class StageFailedError(MatchbookError):
+    """A stage of a pipeline could not go on, and so none of them does.
+
+    Attributes:
+        stage: its name.
+        code: what it returned.
+        cursor: the first command that it did not finish.
+    """
+
+    def __init__(self, stage: str, code: int, cursor: int) -> None:
+        self.stage, self.code, self.cursor = stage, code, cursor
+        meaning = _MEANINGS.get(code, "")
+        super().__init__(
+            f"stage {stage!r} failed at command {cursor + 1} with code {code}{meaning}"
+        )
+
+
+class StageStats(NamedTuple):
+    """Counters of a stage since its start; each is exact, together they are a moment apart."""
+
+    name: str
+    state: str
+    pinned_core: int
+    cursor: int
+    commands: int
+    events: int
+    batches: int
+    largest_batch: int
+    spilled: int
+    busy_ns: int
+    idle_ns: int
+    blocked_ns: int
+    dead_producers: int
+
+
+def read_stage(pipeline: Any, number: int) -> StageStats:
+    """The counters of one stage of a pipeline in C, whether it runs or not."""
+    stats = ffi.new("stage_stats *")
+    lib.pipeline_stage(pipeline, number, stats)
+    return StageStats(
+        STAGES[number],
+        _STATES[stats.state],
+        stats.pinned,
+        stats.cursor,
+        stats.commands,
+        stats.events,
+        stats.batches,
+        stats.largest_batch,
+        stats.spilled,
+        stats.busy_ns,
+        stats.idle_ns,
+        stats.blocked_ns,
+        stats.dead_producers,
+    )
+
+
+def read_failure(pipeline: Any, number: int) -> StageFailedError:
+    """What the stage that failed first failed with."""
+    stats = ffi.new("stage_stats *")
+    lib.pipeline_stage(pipeline, number, stats)
+    return StageFailedError(STAGES[number], stats.code, stats.cursor)

@@ -1,103 +1,21 @@
 /* engine_memory.c - a book takes its memory once: counted, not believed.
  *
- * A phase includes this file and calls engine_memory_all() from its own main. The program defines
- * malloc and its kin itself, so every call in it is counted, whoever makes it (the book, or the C
- * library on the book's behalf: glibc's qsort, for one, allocates). Page faults and resident pages
- * are counted by the kernel, and would show memory that was asked for early and touched late.
+ * A phase includes this file and calls engine_memory_all() from its own main. Every allocation of
+ * the program is counted (counted_malloc.h), whoever makes it. Page faults and resident pages are
+ * counted by the kernel, and would show memory that was asked for early and touched late.
  *
  * Each counter is first shown to count: a test that cannot see an allocation proves nothing.
  * Sanitizers bring their own malloc and touch pages of their own, so there only the footprint is
  * checked, and the program says so.
  */
-#include <errno.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
 #include "contract/c/check.h"
+#include "contract/c/counted_malloc.h"
 #include "contract/c/engine.h"
 #include "contract/c/engine_stream.h"
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define CAN_COUNT 0
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define CAN_COUNT 0
-#endif
-#endif
-#ifndef CAN_COUNT
-#define CAN_COUNT 1
-#endif
-
-/* --- the counting allocator --------------------------------------------------------------- */
-
-#if CAN_COUNT
-static size_t taken_count; /* calls that ask for memory */
-static size_t given_count; /* calls that give it back */
-
-#if defined(__GLIBC__)
-void *__libc_malloc(size_t);
-void *__libc_calloc(size_t, size_t);
-void *__libc_realloc(void *, size_t);
-void *__libc_memalign(size_t, size_t);
-void __libc_free(void *);
-#define SYSTEM_MALLOC(bytes) __libc_malloc(bytes)
-#define SYSTEM_CALLOC(count, bytes) __libc_calloc(count, bytes)
-#define SYSTEM_REALLOC(memory, bytes) __libc_realloc(memory, bytes)
-#define SYSTEM_ALIGNED(alignment, bytes) __libc_memalign(alignment, bytes)
-#define SYSTEM_FREE(memory) __libc_free(memory)
-#elif defined(__APPLE__)
-#include <malloc/malloc.h>
-#define ZONE malloc_default_zone()
-#define SYSTEM_MALLOC(bytes) malloc_zone_malloc(ZONE, bytes)
-#define SYSTEM_CALLOC(count, bytes) malloc_zone_calloc(ZONE, count, bytes)
-#define SYSTEM_REALLOC(memory, bytes) malloc_zone_realloc(ZONE, memory, bytes)
-#define SYSTEM_ALIGNED(alignment, bytes) malloc_zone_memalign(ZONE, alignment, bytes)
-#define SYSTEM_FREE(memory) malloc_zone_free(ZONE, memory)
-#else
-#error "say here how this C library's own allocator is called"
-#endif
-
-/* The flags hide every symbol of ours; these have to be seen by the C library. */
-#define SEEN_BY_ALL __attribute__((visibility("default")))
-
-SEEN_BY_ALL void *malloc(size_t bytes)
-{
-    taken_count++;
-    return SYSTEM_MALLOC(bytes);
-}
-
-SEEN_BY_ALL void *calloc(size_t count, size_t bytes)
-{
-    taken_count++;
-    return SYSTEM_CALLOC(count, bytes);
-}
-
-SEEN_BY_ALL void *realloc(void *memory, size_t bytes)
-{
-    taken_count++;
-    return SYSTEM_REALLOC(memory, bytes);
-}
-
-SEEN_BY_ALL void *aligned_alloc(size_t alignment, size_t bytes)
-{
-    taken_count++;
-    return SYSTEM_ALIGNED(alignment, bytes);
-}
-
-SEEN_BY_ALL int posix_memalign(void **memory, size_t alignment, size_t bytes)
-{
-    taken_count++;
-    *memory = SYSTEM_ALIGNED(alignment, bytes);
-    return *memory == NULL ? ENOMEM : 0;
-}
-
-SEEN_BY_ALL void free(void *memory)
-{
-    given_count += memory != NULL;
-    SYSTEM_FREE(memory);
-}
-#endif
 
 /* --- a long run --------------------------------------------------------------------------- */
 

@@ -253,7 +253,8 @@ class Pipeline:
 
         Raises:
             ValueError: a buffer is not whole records, or events not writable; the producer is not
-                one of this pipeline's; or earlier commands or their events are still under way.
+                one of this pipeline's; the pipeline has a journal, which would keep what is taken
+                back; or earlier commands or their events are still under way.
             StageFailedError: a stage failed.
             MatchbookError: the pipeline has been stopped.
         """
@@ -269,6 +270,8 @@ class Pipeline:
             event_room,
             written,
         )
+        if consumed == lib.EXCHANGE_JOURNALED:
+            raise ValueError("commands that do not fit cannot be taken back from a journal")
         if consumed == lib.EXCHANGE_NOT_AT_REST:
             raise ValueError("receive() the events of all earlier commands first")
         if consumed < 0:

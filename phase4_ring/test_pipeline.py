@@ -242,6 +242,15 @@ def test_what_cannot_be_run(alone: Alone) -> None:
 # --- exchanges -----------------------------------------------------------------------------
 
 
+def test_an_exchange_wants_no_journal() -> None:
+    """Guards: a journal that keeps commands which the exchange says were not consumed."""
+    with Pipeline(SortedEngine(capacity=10), journal=MemoryJournal(10)) as pipeline:
+        pipeline.start()
+        with pytest.raises(ValueError, match="taken back from a journal"):
+            pipeline.exchange(pipeline.producer(), bids(1), empty_events(2))
+        assert pipeline.commands.claimed == 0
+
+
 def test_an_exchange_wants_the_pipeline_to_itself() -> None:
     """Guards against somebody else's events in the answer, or an end of the whole process."""
     with running() as pipeline:

@@ -14,7 +14,8 @@ import subprocess
 import sys
 import sysconfig
 import time
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -87,15 +88,41 @@ def run(command: list[str], root: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-def build_test(root: Path, test: Path, out: Path) -> Path:
-    """Compile one test with its package's sources and return the program.
+def compile_source(root: Path, source: str, out: Path) -> Path:
+    """Compile one C file with the flags of its package and return the object.
+
+    Raises:
+        BuildError: the compiler refused.
+    """
+    recipe = read_recipe(root, Path(source).parts[0])
+    made = out / "objects" / Path(source).with_suffix(".o")
+    made.parent.mkdir(parents=True, exist_ok=True)
+    command = [*compiler_command(), *recipe.compiler, "-c", source, "-o", str(made)]
+    done = run(command, root)
+    if done.returncode != 0:
+        raise BuildError(done.stdout)
+    return made
+
+
+def build_test(
+    root: Path, test: Path, out: Path, objects: Mapping[str, Path] | None = None
+) -> Path:
+    """Compile one test, link it with its package's sources and return the program.
+
+    Args:
+        objects: sources that are compiled already; the others are compiled with the test.
 
     Raises:
         BuildError: the compiler or the linker refused.
     """
     recipe = read_recipe(root, test.relative_to(root).parts[0])
     inside = {Path(name).name for name in INCLUDED_SOURCE.findall(test.read_text(encoding="utf-8"))}
-    linked = [source for source in recipe.sources if Path(source).name not in inside]
+    ready = objects or {}
+    linked = [
+        str(ready.get(source, source))
+        for source in recipe.sources
+        if Path(source).name not in inside
+    ]
     relative = test.relative_to(root)
     program = out / relative.parts[0] / relative.stem
     program.parent.mkdir(parents=True, exist_ok=True)
@@ -106,12 +133,14 @@ def build_test(root: Path, test: Path, out: Path) -> Path:
     return program
 
 
-def run_test(root: Path, test: Path, out: Path) -> tuple[bool, str]:
+def run_test(
+    root: Path, test: Path, out: Path, objects: Mapping[str, Path] | None = None
+) -> tuple[bool, str]:
     """Build and run one test: whether it passed, and what to print about it."""
     name = test.relative_to(root).as_posix()
     started = time.perf_counter()
     try:
-        done = run([str(build_test(root, test, out))], root)
+        done = run([str(build_test(root, test, out, objects))], root)
     except BuildError as error:
         return False, f"FAILED to build {name}\n{error}"
     except subprocess.TimeoutExpired:
@@ -133,8 +162,20 @@ def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
     os.environ["MATCHBOOK_SANITIZE"] = sanitize
     out = root / "build" / "ctest" / (sanitize or "release")
     tests = find_tests(root, options.packages)
+    # A source that several tests are linked with is compiled once.
+    counted = Counter(
+        source
+        for package, count in Counter(test.relative_to(root).parts[0] for test in tests).items()
+        for source in read_recipe(root, package).sources * count
+    )
+    shared = [source for source, count in counted.items() if count > 1]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        results = list(pool.map(lambda test: run_test(root, test, out), tests))
+        try:
+            made = pool.map(lambda source: compile_source(root, source, out), shared)
+            objects = dict(zip(shared, made, strict=True))
+        except BuildError:
+            objects = {}  # each test that needs it will say so
+        results = list(pool.map(lambda test: run_test(root, test, out, objects), tests))
     for _, line in results:
         print(line, flush=True)
     failed = sum(not passed for passed, _ in results)

@@ -127,8 +127,8 @@ static inline void fetch_for_writing(const ring_record *slots, size_t count)
 }
 
 /* --8<-- [start:apply] */
-/* apply_ready: apply `count` commands that lie in the sequencer's slots. 0: it is over. */
-static int apply_ready(stage *self, const command_record *commands, size_t count)
+/* match_work: apply `count` commands that lie in the sequencer's slots. 0: it is over. */
+int match_work(stage *self, const command_record *commands, size_t count)
 {
     pipeline *home = self->home;
     size_t room;
@@ -157,24 +157,6 @@ static int apply_ready(stage *self, const command_record *commands, size_t count
     account(self, &self->busy_ns);
     return 1;
 }
-
-int32_t match_run(stage *self)
-{
-    pipeline *home = self->home;
-    while (!is_over(home)) {
-        size_t found;
-        const command_record *commands =
-            sequencer_peek(home->commands, self->consumer, home->options.batch, &found);
-        if (found == 0) {
-            if (!stage_idle(self)) {
-                return STAGE_DRAINED;
-            }
-        } else if (!apply_ready(self, commands, found)) {
-            break;
-        }
-    }
-    return STAGE_ABORTED;
-}
 /* --8<-- [end:apply] */
 
 /* --- credit: the subscriber's side of stand() ------------------------------------------------ */
@@ -194,6 +176,7 @@ int pipeline_is_stalled(const pipeline *self)
 
 int pipeline_discard(pipeline *self, uint64_t cursor)
 {
+    CHECK(self->journal == NULL);
     CHECK(pipeline_is_stalled(self) || is_over(self));
     atomic_store_explicit(&self->discard, cursor, memory_order_seq_cst);
     event_count_notify(&self->more);

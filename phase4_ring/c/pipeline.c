@@ -45,7 +45,8 @@ static void settle_dead_claim(stage *self)
     sequencer_fill(home->commands, &claim);
 }
 
-int stage_idle(stage *self)
+/* stage_idle: wait for commands. 1: there may be some; 0: everything is done. */
+static int stage_idle(stage *self)
 {
     pipeline *home = self->home;
     int state = sequencer_wait(home->commands, self->consumer, home->options.strategy, PARK_NS);
@@ -56,7 +57,23 @@ int stage_idle(stage *self)
     return state != WAIT_CLOSED;
 }
 
-int32_t journal_run(stage *self)
+/* journal_work: append `count` commands that lie in the sequencer's slots. 0: it is over. */
+static int journal_work(stage *self, const command_record *commands, size_t count)
+{
+    int code = self->home->journal(self->home->journal_context, commands, count);
+    if (code < 0) {
+        stage_fail(self, code);
+        return 0;
+    }
+    sequencer_advance(self->home->commands, self->consumer, count);
+    count_batch(self, count, 0);
+    account(self, &self->busy_ns);
+    return 1;
+}
+
+/* --8<-- [start:run] */
+/* stage_run: take what is there, all of it up to a batch, until the end. What the stage ends in. */
+static int32_t stage_run(stage *self, int (*work)(stage *, const command_record *, size_t))
 {
     pipeline *home = self->home;
     while (!is_over(home)) {
@@ -67,19 +84,13 @@ int32_t journal_run(stage *self)
             if (!stage_idle(self)) {
                 return STAGE_DRAINED;
             }
-            continue;
-        }
-        int code = home->journal(home->journal_context, commands, found);
-        if (code < 0) {
-            stage_fail(self, code);
+        } else if (!work(self, commands, found)) {
             break;
         }
-        sequencer_advance(home->commands, self->consumer, found);
-        count_batch(self, found, 0);
-        account(self, &self->busy_ns);
     }
     return STAGE_ABORTED;
 }
+/* --8<-- [end:run] */
 
 static void *stage_main(void *argument)
 {
@@ -89,7 +100,7 @@ static void *stage_main(void *argument)
     self->marked_ns = clock_ns();
     atomic_store_explicit(&self->up, 1, memory_order_release);
     int is_match = self == &home->stages[STAGE_MATCH];
-    int32_t state = is_match ? match_run(self) : journal_run(self);
+    int32_t state = stage_run(self, is_match ? match_work : journal_work);
     if (atomic_load_explicit(&self->code, memory_order_relaxed) != 0) {
         state = STAGE_FAILED;
     }

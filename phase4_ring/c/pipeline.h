@@ -123,7 +123,7 @@ void pipeline_grant(pipeline *self, uint64_t event_cursor);
 /* pipeline_is_stalled: 1 while match stands before a command that the credit does not cover. */
 int pipeline_is_stalled(const pipeline *self);
 /* pipeline_discard: consume, without applying, everything before `cursor`. While stalled only, by
- * the only producer. WAIT_READY when it is done, or match was told to end; WAIT_CLOSED when match
+ * the only producer, and only without a journal: it would have what was never applied. WAIT_READY when it is done, or match was told to end; WAIT_CLOSED when match
  * has ended. */
 int pipeline_discard(pipeline *self, uint64_t cursor);
 /* cdef:end */

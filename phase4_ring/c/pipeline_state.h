@@ -100,11 +100,8 @@ static inline int stage_has_ended(const pipeline *self, int number)
 
 /* stage_fail: this stage cannot go on; nobody else shall either. */
 void stage_fail(stage *self, int32_t code);
-/* stage_idle: wait for commands. 1: there may be some; 0: everything is done. */
-int stage_idle(stage *self);
-
-/* The bodies of the two stages; they return the state they end in. */
-int32_t match_run(stage *self);
-int32_t journal_run(stage *self);
+/* match_work: what the match stage does with commands that are there (match_stage.c). 0: it is
+ * over. */
+int match_work(stage *self, const command_record *commands, size_t count);
 
 #endif

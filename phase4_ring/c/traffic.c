@@ -25,6 +25,9 @@ int64_t pipeline_exchange(pipeline *self, int producer, const command_record *co
     if (stage_has_ended(self, STAGE_MATCH)) {
         return EXCHANGE_ENDED;
     }
+    if (self->journal != NULL) {
+        return EXCHANGE_JOURNALED;
+    }
     if (spsc_head(self->events) != first_event ||
         sequencer_cursor(self->commands, STAGE_MATCH) != first) {
         return EXCHANGE_NOT_AT_REST;

@@ -17,8 +17,9 @@
  * their events, stop before the first command whose events do not fit. The caller is the only
  * producer and the subscriber, and has received all earlier events. Returns commands consumed;
  * *events_written says the rest. EXCHANGE_ENDED: a stage ended. EXCHANGE_NOT_AT_REST, and nothing
- * done: earlier commands or their events are still under way. */
-enum { EXCHANGE_ENDED = -1, EXCHANGE_NOT_AT_REST = -2 };
+ * done: earlier commands or their events are still under way. EXCHANGE_JOURNALED, and nothing done:
+ * the pipeline has a journal, from which what does not fit could not be taken back. */
+enum { EXCHANGE_ENDED = -1, EXCHANGE_NOT_AT_REST = -2, EXCHANGE_JOURNALED = -3 };
 int64_t pipeline_exchange(pipeline *self, int producer, const command_record *commands,
                           size_t command_count, event_record *events, size_t event_capacity,
                           size_t *events_written);

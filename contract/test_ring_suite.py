@@ -5,9 +5,10 @@ from __future__ import annotations
 import inspect
 from typing import Any, cast
 
+import numpy as np
 import pytest
 
-from contract.ring import ClaimingRing, ManyProducers, PeekingRing, Ring
+from contract.ring import ClaimingRing, ManyProducers, PeekingRing, Ring, as_rows
 from contract.ring_suite import (
     ClaimRules,
     ManyProducerRules,
@@ -95,6 +96,13 @@ def test_the_plain_rings_are_rings() -> None:
     assert isinstance(locked, ClaimingRing)
     assert isinstance(locked, PeekingRing)
     assert isinstance(numbering, ManyProducers)
+
+
+@pytest.mark.parametrize("shape", [(0,), (0, 64), (64, 0), (0, 8, 8)])
+def test_no_records_at_all(shape: tuple[int, ...]) -> None:
+    """Guards against an empty batch that is refused for its shape."""
+    assert as_rows(np.empty(shape, np.uint8)).shape == (0, 64)
+    assert as_rows(b"").shape == (0, 64)
 
 
 def test_no_part_hides_a_test_of_another() -> None:

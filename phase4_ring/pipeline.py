@@ -44,7 +44,8 @@ class Pipeline:
         engine: whose book the match stage drives: any engine in C. It is lent until ``stop``; its
             views work while the pipeline is at rest, and raise while it is not.
         commands: the inbound ring, or a number of slots for a private one.
-        events: the outbound ring, likewise.
+        events: the outbound ring, likewise. Shared under a name only without a journal: the gate
+            between them is in ``receive``, and another process would read past it.
         journal: a second consumer of the commands; events are withheld until it has theirs.
         wait: how the stages wait, and how private rings are made: ``"park"``, ``"yield"``,
             ``"spin"``.
@@ -93,6 +94,7 @@ class Pipeline:
                 "spill_events": 2,
             },
         )
+        self._check_rings()
         lent = engine.lend(self._check_rest)
         options.spill_events = lent.most_events
         append, context = journal.stage if journal is not None else (0, 0)
@@ -320,6 +322,15 @@ class Pipeline:
         producer.check_ready()
         return producer.number
 
+    def _check_rings(self) -> None:
+        if self.journal is not None and self.events.name is not None:
+            raise ConfigurationError(
+                f"ring {self.events.name!r}: another process would read events past the journal;"
+                " a pipeline with a journal wants an event ring of its own process"
+            )
+        if self.commands.users or self.events.users:
+            raise RingInUseError("another pipeline of this process has these rings", os.getpid())
+
     def _raise_refusal(self, code: int) -> None:
         if code == lib.PIPELINE_NO_MEMORY:
             raise ConfigurationError("the machine has not enough memory for a pipeline")
@@ -328,8 +339,6 @@ class Pipeline:
             pids = [self.events.pids()[0], *map(self.commands.consumer_pid, numbers)]
             pid = next((pid for pid in pids if pid > 0 and pid != os.getpid()), 0)
             raise RingInUseError(f"process {pid} drives these rings' stages already", pid)
-        if self.commands.claimed != self.commands.start and not self.commands.consumers():
-            raise ConfigurationError("commands have been claimed before there was a pipeline")
         raise ConfigurationError("the sequencer has consumers that are not a pipeline's stages")
 
     def _check_rest(self) -> None:

@@ -44,7 +44,8 @@ class DeadClaim(NamedTuple):
 class Sequencer(Region):
     """A ring of commands that many producers fill; it numbers them 1, 2, 3, … without gaps.
 
-    Add consumers first, then make producers: without a consumer nothing ever becomes free.
+    Add consumers before any of them takes something: without one nothing ever becomes free, and
+    one that comes later would miss what is gone.
     """
 
     _prefix = _type = "sequencer"
@@ -85,13 +86,13 @@ class Sequencer(Region):
         """A new consumer, behind the producers or after other consumers.
 
         Raises:
-            ConfigurationError: there are 8 already, or commands have been claimed already.
+            ConfigurationError: there are 8 already, or commands are gone that it would miss.
         """
         mask = sum(1 << number for number in {consumer.number for consumer in after})
         number = lib.sequencer_add_consumer(self.handle, mask)
         if number < 0:
             raise ConfigurationError(
-                "no consumer can be added: there are 8, or commands have been claimed already"
+                "no consumer can be added: there are 8, or it would miss commands that are gone"
             )
         return Consumer(self, number)
 

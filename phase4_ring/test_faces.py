@@ -266,10 +266,12 @@ def test_consumers_and_their_order() -> None:
     for number in (-1, 8, 2**40):
         with pytest.raises(ConfigurationError, match=f"consumer {number} does not exist"):
             sequencer.consumer(number)
-    late = Sequencer(8)
-    late.producer().push(COMMAND)
-    with pytest.raises(ConfigurationError, match="claimed already"):
-        late.add_consumer()
+    early = Sequencer(8)
+    early.producer().push(COMMAND)
+    consumer = early.add_consumer()
+    assert len(consumer.pop(8)) == 1, "nothing is lost to who comes before anything is gone"
+    with pytest.raises(ConfigurationError, match="would miss"):
+        early.add_consumer()
 
 
 # --- arguments -----------------------------------------------------------------------------

@@ -266,21 +266,20 @@ def receive_or_nothing(pipeline: Pipeline) -> RecordArray:
 # --- what it cannot be made of -------------------------------------------------------------
 
 
-def test_what_no_pipeline_can_be_made_of() -> None:
+def test_what_no_pipeline_can_be_made_of(fresh_name: Callable[[], str]) -> None:
     """Guards against an error that comes late, says nothing, or keeps the engine's book."""
     engine = Engine(capacity=CAPACITY)
     used = Sequencer(8)
     used.add_consumer()
     used.add_consumer()
-    late = Sequencer(8)
-    late.producer().claim(1)
+    shared_events = SpscRing.create(fresh_name(), 8)
     for options, message in (
         ({"batch": 0}, "batch 0"),
         ({"wait": "nap"}, "nap"),
         ({"commands": 5}, "capacity 5"),
         ({"events": 0}, "capacity 0"),
         ({"commands": used}, "consumers that are not"),
-        ({"commands": late}, "claimed before there was a pipeline"),
+        ({"events": shared_events, "journal": MemoryJournal(8)}, "past the journal"),
     ):
         with pytest.raises(ConfigurationError, match=message):
             Pipeline(engine, **options)

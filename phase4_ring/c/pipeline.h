@@ -16,6 +16,10 @@
  * through a spill buffer that holds the most events one command can cause (capacity of the book
  * plus two; untouched pages cost nothing).
  *
+ * Gate. It opens by whole looks: all events up to a head once the journal has passed what had begun
+ * by then. So when the journal fails, some events of the last commands that it did take may stay
+ * unseen; none of a command that it did not take is seen. Who restarts replays the journal.
+ *
  * Credit. A subscriber that can only take so many events says so (pipeline_grant); match stops
  * before the first command that does not fit, and says that it stands (pipeline_is_stalled). The
  * subscriber grants more, or drops what is queued (pipeline_discard).

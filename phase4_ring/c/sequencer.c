@@ -233,7 +233,7 @@ int sequencer_add_consumer(sequencer *ring, uint32_t after)
 {
     uint32_t number = atomic_load_explicit(&ring->consumer_count, memory_order_acquire);
     if (number == SEQUENCER_MAX_CONSUMERS || after >> number != 0 ||
-        sequencer_claimed(ring) != ring->header.start) {
+        sequencer_gate(ring) != ring->header.start) {
         return -1;
     }
     consumer_entry *entry = &ring->consumers[number];

@@ -20,7 +20,7 @@
  * consumer nothing ever gets free.
  *
  * Consumers form a graph: each names those it comes after, and sees a command only when all of
- * them have advanced past it. Add consumers before the first claim. Each consumer has one thread.
+ * them have advanced past it. Add consumers before the first of them advances. Each consumer has one thread.
  *
  * Every producer thread has an entry in the ring, in which it says what it is about to claim
  * before it does. If its process dies between claim and publication, the ring would stand still at
@@ -82,7 +82,7 @@ enum { SEQUENCER_CLOSED = -1, SEQUENCER_TRIES = 10000 };
 
 /* sequencer_add_consumer: a consumer after those in the bit mask (bit n: consumer n; 0: after
  * nobody, directly behind the producers). Its number, or -1: too many, an unknown one in the mask,
- * or something was claimed already. One thread at a time. */
+ * or the gate has moved, so that it would miss something. By one thread, before consumers run. */
 int sequencer_add_consumer(sequencer *ring, uint32_t after);
 /* sequencer_take_consumer: in another process, or after a death: go on as this consumer, at its
  * cursor. 0; or the pid of the living process that has it; or UINT32_MAX: no such consumer. */

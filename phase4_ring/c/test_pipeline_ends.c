@@ -275,12 +275,13 @@ static void test_other_consumers(void)
               (both_fit ? 0 : PIPELINE_OTHER_CONSUMERS));
         sequencer_detach(commands);
     }
-    sequencer *late;
+    /* A gateway that was quicker than the pipeline is no reason not to have one. */
+    sequencer *early;
     size_t granted;
-    CHECK(sequencer_create(NULL, 2, 0, 0, &late, &problem) == 0);
-    sequencer_claim(late, sequencer_join(late), 1, 1, &granted);
-    CHECK(granted == 1 && try_new(late, events, NULL) == PIPELINE_OTHER_CONSUMERS);
-    sequencer_detach(late);
+    CHECK(sequencer_create(NULL, 2, 0, 0, &early, &problem) == 0);
+    sequencer_claim(early, sequencer_join(early), 1, 1, &granted);
+    CHECK(granted == 1 && try_new(early, events, NULL) == 0);
+    sequencer_detach(early);
     spsc_detach(events);
 }
 

@@ -297,8 +297,16 @@ static void test_sides(void)
     lines_close(&between);
 }
 
+/* A failed CHECK leaves no name behind. */
+static void clean_up(int number)
+{
+    (void)number;
+    shm_unlink(NAME);
+}
+
 int main(void)
 {
+    signal(SIGABRT, clean_up);
     snprintf(NAME, sizeof NAME, "/mbook.c-region.%d", (int)getpid());
     test_sizes();
     test_made_and_found();

@@ -102,7 +102,8 @@ queue of others that could not be compiled here, and why)
   ``share`` (throughput behind rings over throughput alone), ``share_low``, ``share_high``,
   ``noise_floor``
 - ``latency.{100000,1000000,5000000}`` (commands a second that are due): ``p50``, ``p99``,
-  ``p99_9``, ``max``, ``samples``, ``commands``, ``latest_ns``; ``latency.machine``: ``seconds``,
+  ``p99_9`` (medians of ``runs``), ``max``, ``latest_ns`` (the largest), ``samples``,
+  ``commands``; ``latency.machine``: ``seconds``,
   ``gaps``, ``longest``, ``lost_share``
 - ``summary``: ``worst_case``, ``worst_share``
 

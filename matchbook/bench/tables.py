@@ -301,7 +301,8 @@ def pipeline_latency(receipt: Receipt) -> Grid:
     head = ["commands/s due", "P50", "P99", "P99.9", "longest", "sent late by, at most"]
     machine = latency["machine"]
     note = (
-        f"nanoseconds; a thread that only looked at the clock was kept from it {machine['gaps']:,} "
+        f"nanoseconds; medians of {latency[min(latency)]['runs']} runs, and the longest of all; "
+        f"a thread that only looked at the clock was kept from it {machine['gaps']:,} "
         f"times in {machine['seconds']:.2g} s for over a microsecond, "
         f"{machine['longest']:,} ns at the longest"
     )

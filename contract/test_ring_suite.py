@@ -80,13 +80,18 @@ def test_the_suite_catches(
     assert first_failure(contract_for(broken), broken.caught_by)
 
 
+#: Enough for the rarest of them: what Hypothesis draws changes with its version, and with whatever
+#: constants it finds in the modules that happen to be loaded.
+MOST_RUNS = 5_000
+
+
 @pytest.mark.parametrize(
     "broken", [b for b in BROKEN if b.in_machine], ids=lambda broken: broken.__name__
 )
 def test_the_state_machine_catches(broken: type[Broken | BrokenNumbering]) -> None:
     """Guards against a state machine too tame to meet what the rules describe."""
     with pytest.raises((Exception, pytest.fail.Exception)):
-        run_machine(contract_for(broken), shrink=False)
+        run_machine(contract_for(broken), until_it_fails=MOST_RUNS)
 
 
 def test_the_plain_rings_are_rings() -> None:

@@ -116,10 +116,11 @@ class MachineRules(RingBase):
         run_machine(self)
 
 
-def run_machine(contract: RingBase, *, shrink: bool = True) -> None:
+def run_machine(contract: RingBase, *, until_it_fails: int = 0) -> None:
     """Run the state machine on the rings of a contract, under the current Hypothesis profile.
 
-    Without ``shrink`` the first failure is raised as it was found.
+    With ``until_it_fails`` there are so many runs at the most, and the first failure is raised as
+    it was found.
     """
     offers = {
         "contract": contract,
@@ -127,7 +128,9 @@ def run_machine(contract: RingBase, *, shrink: bool = True) -> None:
         "can_peek": isinstance(contract, PeekRules),
     }
     machine: type[RingMachine] = type("Machine", (RingMachine,), offers)
-    phases = [Phase.generate, Phase.shrink] if shrink else [Phase.generate]
-    run_state_machine_as_test(
-        machine, settings=settings(stateful_step_count=STEPS, database=None, phases=phases)
+    rules = settings(
+        stateful_step_count=STEPS, database=None, phases=[Phase.generate, Phase.shrink]
     )
+    if until_it_fails:
+        rules = settings(rules, max_examples=until_it_fails, phases=[Phase.generate])
+    run_state_machine_as_test(machine, settings=rules)

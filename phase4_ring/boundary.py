@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final
 
 from contract.errors import ConfigurationError
@@ -15,6 +16,8 @@ DEFAULT_SLOTS: Final = 8192
 #: How to wait (c/wait.h). Who parks costs the other side a look at every hand-over.
 WAITS: Final = {"spin": lib.WAIT_SPIN, "yield": lib.WAIT_YIELD, "park": lib.WAIT_PARK}
 
+#: How long a wait stays in C before it comes back for a look around.
+_SLICE_NS: Final = 100_000_000
 _CHARS = ffi.typeof("char[]")
 
 
@@ -52,6 +55,27 @@ def timeout_ns(timeout_s: float | None) -> int:
     if not timeout_s >= 0:
         raise ValueError(f"timeout_s {timeout_s} is not 0 or more")
     return int(min(timeout_s * 1e9, CURSORS - 2))  # in this order: of infinity too
+
+
+def wait_in_slices(
+    wait: Callable[[int], int], timeout_s: float | None, look: Callable[[], None]
+) -> int:
+    """Wait in C for a while, look around in Python, and go on: what C said in the end.
+
+    C knows no dying processes, and Python handles no signal while a call into C lasts.
+
+    Args:
+        wait: takes nanoseconds; returns one of the ``WAIT_`` numbers.
+        look: called between two slices; may raise.
+    """
+    left = timeout_ns(timeout_s)
+    while True:
+        some = min(left, _SLICE_NS)
+        state = wait(some)
+        left -= some
+        if state != lib.WAIT_TIMEOUT or not left:
+            return state
+        look()
 
 
 def check_count(count: int, what: str) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from typing import Any
 
 from contract.errors import ConfigurationError
@@ -21,6 +22,8 @@ class MemoryJournal:
         self._journal: Any = ffi.gc(
             lib.memory_journal_new(check_count(capacity, "capacity")), lib.memory_journal_free
         )
+        #: The pipeline that writes to it.
+        self.users: weakref.WeakSet[Any] = weakref.WeakSet()
         if self._journal == ffi.NULL:
             raise ConfigurationError(f"capacity {capacity}: the machine has not enough memory")
 

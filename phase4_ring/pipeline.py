@@ -13,7 +13,9 @@ them; it holds the interpreter's lock during none of that.
 from __future__ import annotations
 
 import os
+import threading
 import weakref
+from functools import partial
 from typing import Any, Final, Self
 
 import numpy as np
@@ -23,12 +25,26 @@ from contract.errors import ConfigurationError, MatchbookError
 from contract.native import NativeEngine
 from contract.records import EVENT_DTYPE, RecordArray
 from phase4_ring._ring import ffi, lib
-from phase4_ring.boundary import CURSORS, check_count, timeout_ns, wait_code, whole_records
+from phase4_ring.boundary import (
+    CURSORS,
+    check_count,
+    timeout_ns,
+    wait_code,
+    wait_in_slices,
+    whole_records,
+)
 from phase4_ring.journal import MemoryJournal
 from phase4_ring.ring import SpscRing
 from phase4_ring.sequencer import DeadClaim, Producer, Sequencer
 from phase4_ring.shared_names import RingInUseError
-from phase4_ring.stages import STAGES, StageFailedError, StageStats, read_failure, read_stage
+from phase4_ring.stages import (
+    STAGES,
+    StageFailedError,
+    StageStats,
+    read_failure,
+    read_stage,
+    stage_options,
+)
 from phase4_ring.traffic import Traffic, TrafficPlan, run_traffic
 
 __all__ = ["STAGES", "Pipeline", "StageFailedError"]
@@ -84,24 +100,19 @@ class Pipeline:
         self.journal = journal
         self._wait = wait_code(wait)
         self._started = False
-        options = ffi.new(
-            "pipeline_options *",
-            {
-                "strategy": self._wait,
-                "match_core": -1 if match_core is None else match_core,
-                "journal_core": -1 if journal_core is None else journal_core,
-                "batch": batch,
-                "spill_events": 2,
-            },
-        )
+        options = stage_options(self._wait, batch, match_core, journal_core)
         self._check_rings()
-        lent = engine.lend(self._check_rest)
-        options.spill_events = lent.most_events
+        if not isinstance(engine, NativeEngine):
+            raise ConfigurationError(
+                f"{type(engine).__name__} is no engine in C: it cannot be lent"
+            )
+        handles = self.commands.handle, self.events.handle
         append, context = journal.stage if journal is not None else (0, 0)
         made = ffi.new("pipeline **")
+        lent = engine.lend(self._check_rest)  # from here on nothing raises but a refusal
+        options.spill_events = lent.most_events
         code = lib.pipeline_new(
-            self.commands.handle,
-            self.events.handle,
+            *handles,
             ffi.cast("pipeline_apply", lent.apply),
             ffi.cast("book *", lent.book),
             ffi.cast("pipeline_journal", append),
@@ -112,13 +123,16 @@ class Pipeline:
         if code:
             engine.take_back()
             self._raise_refusal(code)
-        self._pipeline: Any = made[0]
         # If nobody stops it, the collector does, while everything the stages use is still there:
         # the finalizer holds on to it.
-        kept = (self.commands.handle, self.events.handle, engine._book, journal)
-        self._finalizer = weakref.finalize(self, _end, self._pipeline, kept)
-        for ring in (self.commands, self.events):
-            ring.users.add(self)
+        kept = (*handles, engine._book, journal)
+        self._pid = os.getpid()
+        self._exchanging = threading.Lock()
+        # Freed when nobody is in it any more: a subscriber may still wait in C while we close.
+        self._pipeline: Any = ffi.gc(made[0], partial(_free, kept=kept, pid=self._pid))
+        self._finalizer = weakref.finalize(self, _end, self._pipeline, self._pid)
+        for used in self._uses():
+            used.users.add(self)
 
     # --- life ------------------------------------------------------------------------------
 
@@ -149,13 +163,18 @@ class Pipeline:
         if lib.pipeline_join(pipeline, most_ns) != lib.WAIT_READY:
             left = (self.commands.claimed - self.commands.gate) % CURSORS
             self.abort()
-            raise TimeoutError(
-                f"{left} commands were left after {timeout_s} s; is anybody receiving events?"
-            )
+            why = "is anybody receiving events?"
+            if len(self.events) < self.events.capacity:
+                why = "is a claim of a living producer not published?"
+            raise TimeoutError(f"{left} commands were left after {timeout_s} s; {why}")
         self.check_stages()
 
     def abort(self) -> None:
-        """End the stages at once, between two batches; queued commands stay in their ring."""
+        """End the stages at once; commands that are not begun stay in their ring.
+
+        If a command's events are just being handed over piece by piece, because they are more than
+        the event ring has room for, the rest of them is lost.
+        """
         pipeline = self._open()
         lib.pipeline_abort(pipeline)
         lib.pipeline_join(pipeline, CURSORS - 1)
@@ -163,11 +182,11 @@ class Pipeline:
     def close(self) -> None:
         """Abort if still running, free everything, and give the engine its book back."""
         if self._finalizer.detach() is not None:
-            _end(self._pipeline, None)
+            _end(self._pipeline, self._pid)
             self._pipeline = None
             self.engine.take_back()
-            for ring in (self.commands, self.events):
-                ring.users.discard(self)
+            for used in self._uses():
+                used.users.discard(self)
 
     def __enter__(self) -> Self:
         return self
@@ -192,9 +211,11 @@ class Pipeline:
         """
         pipeline = self._open()
         out = np.empty(check_count(most, "most"), EVENT_DTYPE)
-        most_ns = timeout_ns(timeout_s)
-        if most_ns:
-            lib.pipeline_wait_events(pipeline, self._wait, most_ns)
+        wait_in_slices(
+            lambda most_ns: int(lib.pipeline_wait_events(pipeline, self._wait, most_ns)),
+            timeout_s,
+            lambda: None,
+        )
         count = lib.pipeline_receive(
             pipeline, ffi.cast("event_record *", ffi.from_buffer(out)), most
         )
@@ -238,6 +259,8 @@ class Pipeline:
         """
         if burst < 1:
             raise ValueError(f"burst {burst} is not 1 or more")
+        if not per_second >= 0:
+            raise ValueError(f"per_second {per_second} is not 0 or more")
         plan = TrafficPlan(per_second, burst, -1 if core is None else core, timeout_s, latency)
         number = self._place_of(producer)
         state, traffic = run_traffic(self._open(), number, commands, events, plan)
@@ -263,15 +286,21 @@ class Pipeline:
         source, command_count = whole_records(commands)
         target, event_room = whole_records(events, writable=True)
         written = ffi.new("size_t *")
-        consumed = lib.pipeline_exchange(
-            self._open(),
-            self._place_of(producer),
-            ffi.cast("command_record *", source),
-            command_count,
-            ffi.cast("event_record *", target),
-            event_room,
-            written,
-        )
+        pipeline, place = self._open(), self._place_of(producer)
+        if not self._exchanging.acquire(blocking=False):
+            raise ValueError("another thread is at an exchange: it wants the pipeline to itself")
+        try:
+            consumed = lib.pipeline_exchange(
+                pipeline,
+                place,
+                ffi.cast("command_record *", source),
+                command_count,
+                ffi.cast("event_record *", target),
+                event_room,
+                written,
+            )
+        finally:
+            self._exchanging.release()
         if consumed == lib.EXCHANGE_JOURNALED:
             raise ValueError("commands that do not fit cannot be taken back from a journal")
         if consumed == lib.EXCHANGE_NOT_AT_REST:
@@ -322,12 +351,17 @@ class Pipeline:
         producer.check_ready()
         return producer.number
 
+    def _uses(self) -> list[Any]:
+        return [it for it in (self.commands, self.events, self.journal) if it is not None]
+
     def _check_rings(self) -> None:
         if self.journal is not None and self.events.name is not None:
             raise ConfigurationError(
                 f"ring {self.events.name!r}: another process would read events past the journal;"
                 " a pipeline with a journal wants an event ring of its own process"
             )
+        if self.journal is not None and self.journal.users:
+            raise RingInUseError("another pipeline writes to this journal", os.getpid())
         if self.commands.users or self.events.users:
             raise RingInUseError("another pipeline of this process has these rings", os.getpid())
 
@@ -348,10 +382,19 @@ class Pipeline:
     def _open(self) -> Any:
         if self._pipeline is None:
             raise MatchbookError("this pipeline is closed")
+        if os.getpid() != self._pid:
+            raise MatchbookError(
+                f"this pipeline's threads are in process {self._pid}, not in its fork"
+            )
         return self._pipeline
 
 
-def _end(pipeline: Any, _kept: object) -> None:
-    lib.pipeline_abort(pipeline)
-    lib.pipeline_join(pipeline, CURSORS - 1)
-    lib.pipeline_free(pipeline)
+def _end(pipeline: Any, pid: int) -> None:
+    if os.getpid() == pid:  # a forked child has the memory, but none of the threads
+        lib.pipeline_abort(pipeline)
+        lib.pipeline_join(pipeline, CURSORS - 1)
+
+
+def _free(pipeline: Any, kept: object, pid: int) -> None:
+    if os.getpid() == pid:
+        lib.pipeline_free(pipeline)

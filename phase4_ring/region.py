@@ -31,6 +31,18 @@ _FIELDS: Final = {
 }
 _KINDS: Final = {lib.REGION_SPSC: "an SPSC ring", lib.REGION_SEQUENCER: "a sequencer"}
 
+#: Every ring of this process that is still there, for what a fork has to mend.
+_all: weakref.WeakSet[Region] = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    for ring in list(_all):
+        ring._forked()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+
 
 class Region:
     """A ring, as far as it does not matter which.
@@ -119,6 +131,7 @@ class Region:
         self.read_only_rows.flags.writeable = False
         #: Pipelines that work with this ring.
         self.users: weakref.WeakSet[Any] = weakref.WeakSet()
+        _all.add(self)
 
     def _function(self, name: str) -> Any:
         return getattr(lib, f"{self._prefix}_{name}")
@@ -152,7 +165,8 @@ class Region:
     def detach(self) -> None:
         """Leave: unmap it, or free it if it is this process's own. Twice is harmless.
 
-        No thread may be using it, and no lent slot may be looked at afterwards.
+        The memory goes with the last lent row and the last call that is still in it. Nobody should
+        rely on what such a row holds.
 
         Raises:
             ValueError: a pipeline works with it.
@@ -162,11 +176,21 @@ class Region:
         if self.users:
             raise ValueError(f"a pipeline works with this {self._kind}: close() that first")
         self._leave()
-        ffi.release(self._ring)
+        # Unmapped with the last lent row and the last call that is still in it, at once if none.
+        self.rows = self.read_only_rows = np.empty((0, RECORD_BYTES), np.uint8)
         self._ring = None
 
     def _leave(self) -> None:
         """What is to be given back before the memory goes."""
+
+    def _forked(self) -> None:
+        """Called in a forked child: what belongs to the parent is not the child's."""
+
+    def __copy__(self) -> Self:
+        raise TypeError(f"a {self._kind} cannot be copied: attach() to it once more")
+
+    def __reduce__(self) -> Any:
+        raise TypeError(f"a {self._kind} cannot be pickled: pass its name, and attach() there")
 
     @staticmethod
     def unlink(name: str) -> None:

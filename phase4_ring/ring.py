@@ -7,19 +7,16 @@ so that a batch can be written and read where it lies.
 from __future__ import annotations
 
 import os
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 
 from contract.messages import RECORD_BYTES
 from contract.ring import RingClosedError, Rows
 from phase4_ring._ring import ffi, lib
-from phase4_ring.boundary import CURSORS, check_count, timeout_ns, whole_records
+from phase4_ring.boundary import CURSORS, check_count, wait_in_slices, whole_records
 from phase4_ring.region import Region
 from phase4_ring.shared_names import PeerDiedError, RingInUseError
-
-#: How long a wait goes on before it looks whether the other side's process still lives.
-_LOOK_NS: Final = 100_000_000
 
 _PRODUCER, _CONSUMER = 0, 1
 _SIDES = ("producer", "consumer")
@@ -183,6 +180,10 @@ class SpscRing(Region):
                 if self._has_side[side]:
                     lib.spsc_give_side(self._ring, side)
 
+    def _forked(self) -> None:
+        # What the parent has, it keeps: the child takes a side of its own, or is refused.
+        self._has_side = [self.name is None, self.name is None]
+
     def _take(self, side: int) -> None:
         pid = lib.spsc_take_side(self.handle, side)
         if pid:
@@ -192,17 +193,14 @@ class SpscRing(Region):
         self._has_side[side] = True
 
     def _wait_for(self, wait: Any, timeout_s: float | None, peer: int) -> bool:
-        left = timeout_ns(timeout_s)
-        while True:
-            # C knows no processes: where there are two, it comes back now and then for a look.
-            some = left if self.name is None else min(left, _LOOK_NS)
-            state = wait(self.handle, self.wait_code, some)
-            if state != lib.WAIT_TIMEOUT:
-                return bool(state == lib.WAIT_READY)
+        state = wait_in_slices(
+            lambda most_ns: int(wait(self.handle, self.wait_code, most_ns)),
+            timeout_s,
+            lambda: self._look_for_peer(peer),
+        )
+        if state == lib.WAIT_TIMEOUT:
             self._look_for_peer(peer)
-            left -= some
-            if not left:
-                return False
+        return bool(state == lib.WAIT_READY)
 
     def _look_for_peer(self, side: int) -> None:
         pid = 0 if self.name is None else int(lib.spsc_side_pid(self.handle, side))

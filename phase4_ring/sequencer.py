@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import weakref
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
@@ -12,9 +14,9 @@ from contract.messages import RECORD_BYTES
 from contract.records import COMMAND_DTYPE, RecordArray
 from contract.ring import RingClosedError, Rows
 from phase4_ring._ring import ffi, lib
-from phase4_ring.boundary import CURSORS, check_count, timeout_ns, whole_records
+from phase4_ring.boundary import CURSORS, check_count, wait_in_slices, whole_records
 from phase4_ring.region import Region
-from phase4_ring.shared_names import RingInUseError
+from phase4_ring.shared_names import PeerDiedError, RingInUseError
 
 #: How often a producer looks at a full ring before it is refused.
 DEFAULT_TRIES: Final[int] = lib.SEQUENCER_TRIES
@@ -49,6 +51,24 @@ class Sequencer(Region):
     """
 
     _prefix = _type = "sequencer"
+
+    def _adopt(self, handle: Any, name: str | None, wait: str) -> None:
+        super()._adopt(handle, name, wait)
+        self._producers: weakref.WeakSet[Producer] = weakref.WeakSet()
+        self._consumers: weakref.WeakValueDictionary[int, Consumer] = weakref.WeakValueDictionary()
+
+    def _leave(self) -> None:
+        for producer in list(self._producers):
+            producer.forget()
+        for number in list(self._consumers):
+            lib.sequencer_give_consumer(self._ring, number)
+
+    def _forked(self) -> None:
+        if self.name is not None:  # a private one was copied whole, and the copy is the child's
+            for producer in list(self._producers):
+                producer.number = -1
+            self._consumers.clear()
+
     _kind = "sequencer"
 
     @property
@@ -80,7 +100,9 @@ class Sequencer(Region):
         Raises:
             RingInUseError: all 64 places are taken.
         """
-        return Producer(self, tries)
+        producer = Producer(self, tries)
+        self._producers.add(producer)
+        return producer
 
     def add_consumer(self, after: Sequence[Consumer] = ()) -> Consumer:
         """A new consumer, behind the producers or after other consumers.
@@ -94,7 +116,7 @@ class Sequencer(Region):
             raise ConfigurationError(
                 "no consumer can be added: there are 8, or it would miss commands that are gone"
             )
-        return Consumer(self, number)
+        return self._new_consumer(number)
 
     def consumers(self) -> list[int]:
         """Cursors of all consumers, in the order in which they were added."""
@@ -107,14 +129,21 @@ class Sequencer(Region):
 
         Raises:
             ConfigurationError: no consumer has that number.
-            RingInUseError: a living process has its place.
+            RingInUseError: a living process has its place, or somebody in this one: a stage of a
+                pipeline, or a consumer that is still there.
         """
         if not 0 <= number < lib.sequencer_consumers(self.handle):
             raise ConfigurationError(f"consumer {number} does not exist")
+        if self.users or number in self._consumers:
+            raise RingInUseError(f"consumer {number} is somebody's in this process", os.getpid())
         pid = lib.sequencer_take_consumer(self.handle, number)
         if pid:
             raise RingInUseError(f"consumer {number} is process {pid}", pid)
-        return Consumer(self, number)
+        return self._new_consumer(number)
+
+    def _new_consumer(self, number: int) -> Consumer:
+        consumer = self._consumers[number] = Consumer(self, number)
+        return consumer
 
     def consumer_pid(self, number: int) -> int:
         """The consumer's process: 0 if there is none, negative if it has ended."""
@@ -134,6 +163,8 @@ class Producer:
             raise RingInUseError("all 64 producers' places are taken")
         self._count = ffi.new("size_t *")
         self._claims: list[tuple[int, int]] = []
+        # A producer that is only dropped gives its place back too.
+        self._place = weakref.finalize(self, _give_place, home.handle, self.number, os.getpid())
 
     def push(self, commands: Any) -> int:
         """Put whole commands in, until the ring is full ``tries`` times in a row. O(n).
@@ -193,6 +224,7 @@ class Producer:
             ValueError: a claim is not published, or this producer has left.
         """
         if self.number < 0:
+            _ = self.home.handle  # if the whole ring is gone, that is the reason to give
             raise ValueError("this producer has left")
         if self._claims:
             raise ValueError("publish() the last claim first")
@@ -200,9 +232,10 @@ class Producer:
     @property
     def refused(self) -> int:
         """How often this producer was refused."""
+        ring = self.home.handle
         if self.number < 0:
             raise ValueError("this producer has left")
-        return int(lib.sequencer_refused(self.home.handle, self.number))
+        return int(lib.sequencer_refused(ring, self.number))
 
     def leave(self) -> None:
         """Give the place back. Twice is harmless.
@@ -213,8 +246,13 @@ class Producer:
         if self._claims:
             raise ValueError("publish() the last claim first")
         if self.number >= 0:
-            lib.sequencer_leave(self.home.handle, self.number)
-            self.number = -1
+            self.forget()
+
+    def forget(self) -> None:
+        """Give the place back if it is settled; if not, it stays taken while this process lives."""
+        if self.number >= 0:
+            self._place()
+        self.number = -1
 
 
 class Consumer:
@@ -262,10 +300,29 @@ class Consumer:
         return np.concatenate(taken) if taken else np.empty((0, RECORD_BYTES), np.uint8)
 
     def wait(self, timeout_s: float | None = None) -> bool:
-        """Wait until something can be read: True; False: time is up, or all is drained."""
-        home, left = self.home, timeout_ns(timeout_s)
-        state = lib.sequencer_wait(home.handle, self.number, home.wait_code, left)
+        """Wait until something can be read: True; False: time is up, or all is drained.
+
+        Raises:
+            PeerDiedError: the next command was claimed by a process that died before it published
+                it: nobody ever will. ``blocked`` says more, and ``fill`` mends it.
+        """
+        home = self.home
+        state = wait_in_slices(
+            lambda most_ns: int(
+                lib.sequencer_wait(home.handle, self.number, home.wait_code, most_ns)
+            ),
+            timeout_s,
+            self._look_for_dead,
+        )
         return bool(state == lib.WAIT_READY)
+
+    def _look_for_dead(self) -> None:
+        claim = self.blocked()
+        if claim is not None:
+            raise PeerDiedError(
+                f"process {claim.pid} died before it published command {claim.cursor + 1}",
+                claim.pid,
+            )
 
     def blocked(self) -> DeadClaim | None:
         """What this consumer waits for in vain: the claim of a process that died, or None.
@@ -283,3 +340,9 @@ class Consumer:
         By one consumer of one process only.
         """
         return int(lib.sequencer_fill(self.home.handle, ffi.new("dead_claim *", claim._asdict())))
+
+
+def _give_place(ring: Any, producer: int, pid: int) -> None:
+    # An unpublished claim stays its process's own, so that it is found when that dies.
+    if os.getpid() == pid and lib.sequencer_is_settled(ring, producer):
+        lib.sequencer_leave(ring, producer)

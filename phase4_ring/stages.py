@@ -82,3 +82,17 @@ def read_failure(pipeline: Any, number: int) -> StageFailedError:
     stats = ffi.new("stage_stats *")
     lib.pipeline_stage(pipeline, number, stats)
     return StageFailedError(STAGES[number], stats.code, stats.cursor)
+
+
+def stage_options(wait: int, batch: int, match_core: int | None, journal_core: int | None) -> Any:
+    """``pipeline_options`` of c/pipeline.h, but for ``spill_events``: the book says that."""
+    cores = {"match_core": match_core, "journal_core": journal_core}
+    return ffi.new(
+        "pipeline_options *",
+        {
+            "strategy": wait,
+            "batch": batch,
+            "spill_events": 2,
+            **{name: -1 if core is None else core for name, core in cores.items()},
+        },
+    )

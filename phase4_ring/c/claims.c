@@ -113,6 +113,13 @@ size_t sequencer_fill(sequencer *ring, const dead_claim *claim)
     return filled;
 }
 
+void sequencer_give_consumer(sequencer *ring, int consumer)
+{
+    /* Release, pairs with the acquire in sequencer_take_consumer: the entry goes over as it is. */
+    atomic_store_explicit(&ring->consumers[consumer].process, PROCESS_NONE,
+                          memory_order_release);
+}
+
 /* --- ends and views ------------------------------------------------------------------------- */
 
 /* has_jumped: whether a value of `claimed` says that the ring is closed. */

@@ -108,13 +108,12 @@ static int apply_spilling(stage *self, const command_record *command)
         return 1;
     }
     counter_add(&self->spilled, 1);
-    if (!hand_over_spill(self, written)) {
-        return 0;
-    }
+    int all = hand_over_spill(self, written);
+    /* Done, whoever saw its events: the book has it, and must not get it again. */
     sequencer_advance(home->commands, self->consumer, 1);
     count_batch(self, 1, written);
     account(self, &self->busy_ns);
-    return 1;
+    return all;
 }
 
 /* fetch_for_writing: ask for the lines of the next event slots, which the subscriber's core has

@@ -4,14 +4,10 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "contract/c/check.h"
 #include "phase4_ring/c/pin.h"
 #include "phase4_ring/c/pipeline_state.h"
-
-/* How long to sleep where nobody knows that we wait. */
-#define NAP_NS 50000
 
 /* --- stages --------------------------------------------------------------------------------- */
 
@@ -140,8 +136,10 @@ int pipeline_new(sequencer *commands, spsc_ring *events, pipeline_apply apply, b
     pipeline *self = memset(memory, 0, sizeof(struct pipeline));
     self->spill = malloc((size_t)options->spill_events * sizeof(event_record));
     int why = self->spill == NULL ? PIPELINE_NO_MEMORY : 0;
-    for (int number = 0; number < stages && why == 0; number++) {
-        why = take_place(commands, number);
+    self->commands = commands;
+    while (self->places < stages && why == 0) {
+        why = take_place(commands, self->places);
+        self->places += why == 0;
     }
     if (why == 0 && spsc_take_side(events, 0) != 0) {
         why = PIPELINE_IN_USE;
@@ -150,7 +148,6 @@ int pipeline_new(sequencer *commands, spsc_ring *events, pipeline_apply apply, b
         pipeline_free(self);
         return why;
     }
-    self->commands = commands;
     self->events = events;
     self->apply = apply;
     self->book = book;
@@ -174,23 +171,6 @@ int pipeline_new(sequencer *commands, spsc_ring *events, pipeline_apply apply, b
     }
     *made = self;
     return 0;
-}
-
-/* take_nap: where nobody ends the wait by a wake-up. */
-static void take_nap(void)
-{
-    struct timespec time = {.tv_sec = 0, .tv_nsec = NAP_NS};
-    nanosleep(&time, NULL);
-}
-
-/* nap: one step of such a wait. Too late: -1. */
-static int nap(waiter *wait)
-{
-    int step = waiter_step(wait);
-    if (step > 0) {
-        take_nap();
-    }
-    return step;
 }
 
 int pipeline_start(pipeline *self)
@@ -263,6 +243,10 @@ void pipeline_free(pipeline *self)
     }
     for (int number = 0; number < STAGE_COUNT; number++) {
         CHECK(self->stages[number].home == NULL || self->stages[number].joined);
+    }
+    /* What another process can go on with, at the cursors as they are. */
+    while (self->places > 0) {
+        sequencer_give_consumer(self->commands, --self->places);
     }
     if (self->events != NULL) {
         spsc_give_side(self->events, 0);

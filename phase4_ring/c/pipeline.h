@@ -96,7 +96,8 @@ int pipeline_new(sequencer *commands, spsc_ring *events, pipeline_apply apply, b
 int pipeline_start(pipeline *self);
 /* pipeline_close: take no more commands; stages end when they have done all that was claimed. */
 void pipeline_close(pipeline *self);
-/* pipeline_abort: stages end at once, between two batches. */
+/* pipeline_abort: stages end at once, between two batches; or while the events of one command are
+ * handed over from the spill buffer, and the rest of them is lost. */
 void pipeline_abort(pipeline *self);
 /* pipeline_join: wait for the stages. WAIT_READY when all have ended and are joined,
  * WAIT_TIMEOUT. */

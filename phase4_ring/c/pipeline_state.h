@@ -4,10 +4,13 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <time.h>
 
 #include "phase4_ring/c/pipeline.h"
 
 #define MOST_DEAD_CLAIMS 64
+/* How long to sleep where nobody knows that we wait. */
+#define NAP_NS 50000
 
 /* stage: a thread and its counters, on lines of its own. Only its thread writes the counters, by a
  * relaxed load and store each: no read-modify-write, and everybody may read them at any time. */
@@ -41,6 +44,7 @@ struct pipeline {
     void *journal_context;
     pipeline_options options;
     event_record *spill;
+    int places; /* how many of the sequencer's consumers it is */
     stage stages[STAGE_COUNT];
     /* Match's line: before it applies commands it says here which, at most. */
     OWN_LINE _Atomic uint64_t begun; /* relaxed: it rides on P2 of the event ring */
@@ -96,6 +100,23 @@ static inline int stage_has_ended(const pipeline *self, int number)
 {
     return atomic_load_explicit(&self->stages[number].state, memory_order_acquire) !=
            STAGE_RUNNING;
+}
+
+/* take_nap: where nobody ends the wait by a wake-up. */
+static inline void take_nap(void)
+{
+    struct timespec time = {.tv_sec = 0, .tv_nsec = NAP_NS};
+    nanosleep(&time, NULL);
+}
+
+/* nap: one step of such a wait. Too late: -1. */
+static inline int nap(waiter *wait)
+{
+    int step = waiter_step(wait);
+    if (step > 0) {
+        take_nap();
+    }
+    return step;
 }
 
 /* stage_fail: this stage cannot go on; nobody else shall either. */

@@ -28,8 +28,9 @@
  * a void command (kind 0: the engine rejects it as INVALID_COMMAND), so that sequences stay
  * without gaps.
  *
- * Lock-free: a failed CAS means that another producer's succeeded. No call but create, attach,
- * join, the waits and sequencer_blocked enters the kernel, except to wake a sleeper.
+ * Lock-free: a failed CAS means that another producer's succeeded. Claiming, publishing, pushing,
+ * peeking and advancing do not enter the kernel, except to wake a sleeper; what has to do with
+ * processes, with waiting and with memory does.
  */
 #ifndef PHASE4_SEQUENCER_H
 #define PHASE4_SEQUENCER_H
@@ -87,6 +88,8 @@ int sequencer_add_consumer(sequencer *ring, uint32_t after);
 /* sequencer_take_consumer: in another process, or after a death: go on as this consumer, at its
  * cursor. 0; or the pid of the living process that has it; or UINT32_MAX: no such consumer. */
 uint32_t sequencer_take_consumer(sequencer *ring, int consumer);
+/* sequencer_give_consumer: be it no longer; its cursor stays, and goes on gating. */
+void sequencer_give_consumer(sequencer *ring, int consumer);
 /* sequencer_consumer_pid: as spsc_side_pid. */
 int64_t sequencer_consumer_pid(sequencer *ring, int consumer);
 

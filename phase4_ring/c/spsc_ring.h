@@ -19,8 +19,9 @@
  * Threads: one producer (claim, commit, push, close, wait_space) and one consumer (peek, release,
  * pop, wait_items). Which threads they are may change if the change itself is synchronised.
  * Everybody may look at cursors. Wait-free: every call but the waits ends after a fixed number of
- * steps for each record. No call but create, attach and the waits enters the kernel, except to
- * wake a sleeper.
+ * steps for each record. Claiming, committing, pushing, peeking, releasing and popping do not enter
+ * the kernel, except to wake a sleeper; what has to do with processes, with waiting and with memory
+ * does.
  */
 #ifndef PHASE4_SPSC_RING_H
 #define PHASE4_SPSC_RING_H

@@ -142,6 +142,7 @@ HEADS = {
     "nothing to break": "/*\n * check: fail -DBROKEN\n */",
     "two things to break": "/*\n * check: fail this that\n */",
     "nothing broken": "/*\n * check: pass\n */",
+    "twice the same": "/*\n * check: pass\n * check: fail this\n */",
     "nothing at all": "/* a model */",
 }
 
@@ -178,7 +179,12 @@ active proctype counter()
 """
 RUNS = {
     "as declared": ("pass -DUNUSED", "", 0, "3 passed, 0 failed"),
-    "wrong expectation": ("fail below_three", "", 1, "expected below_three violation, found none"),
+    "wrong expectation": (
+        "fail below_three -DUNUSED",
+        "",
+        1,
+        "expected below_three violation, found none",
+    ),
     "no such macro": ("fail below_three -DTYPO", "", 1, "FAILED counter -DTYPO"),
     "for ever": ("no-cycle", "; do :: true -> skip od", 1, "found non-progress-cycle"),
     "not Promela": ("pass -DUNUSED", "; 1 +", 1, "syntax error"),

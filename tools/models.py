@@ -85,8 +85,9 @@ def read_checks(model: Path) -> list[Check]:
     """The checks a model declares.
 
     Raises:
-        ModelError: a line is none of the three kinds, or what makes a model worth its name is
-            missing: something that passes, and something broken that does not.
+        ModelError: a line is none of the three kinds, two of them ask the same search, or what
+            makes a model worth its name is missing: something that passes, and something broken
+            that does not.
     """
     checks = []
     for line in _CHECK.findall(model.read_text(encoding="utf-8")):
@@ -96,7 +97,11 @@ def read_checks(model: Path) -> list[Check]:
         if kind not in KINDS or len(reason) != (kind == "fail"):
             expected = "pass, no-cycle, or fail with what breaks, and macros"
             raise ModelError(f"{model.name}: check:{line}: expected {expected}")
-        checks.append(Check(model, kind, " ".join(reason), macros))
+        check = Check(model, kind, " ".join(reason), macros)
+        # Checks run side by side, each in a folder of its name.
+        if any(check.name == other.name for other in checks):
+            raise ModelError(f"{model.name}: check:{line}: {check.name} is declared twice")
+        checks.append(check)
     missing = {"pass", "fail"} - {check.kind for check in checks}
     if missing:
         raise ModelError(f"{model.name}: no check with {' or '.join(sorted(missing))} at its head")

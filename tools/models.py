@@ -89,7 +89,7 @@ def read_checks(model: Path) -> list[Check]:
             makes a model worth its name is missing: something that passes, and something broken
             that does not.
     """
-    checks = []
+    checks: list[Check] = []
     for line in _CHECK.findall(model.read_text(encoding="utf-8")):
         words = line.split()
         macros = tuple(word for word in words if word.startswith("-D"))

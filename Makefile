@@ -7,6 +7,7 @@ JOBS ?= 2
 # The bench reads its options from here: make bench BENCH="--help"
 BENCH ?=
 DEMO ?=
+FUZZ ?=
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -23,7 +24,7 @@ export NO_MKDOCS_2_WARNING := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-long bench docs readme lint sanitize models notebooks
+.PHONY: help demo test test-long interop bench docs readme lint sanitize fuzz models notebooks
 .PHONY: setup extensions clean
 
 help: ## this list
@@ -82,6 +83,15 @@ docs: setup ## build the book into build/site
 test-long: setup ## the long tests alone: millions of random commands
 	@$(PY) -m pytest -m long --hypothesis-profile=long -n $(JOBS) --timeout 7200
 
+# Compiling QuickFIX takes minutes, once: pip keeps the wheel.
+$(VENV)/.interop: $(VENV)/.dev
+	$(call say,adding QuickFIX: compiled on the first time)
+	@MATCHBOOK_PURE=1 $(PIP) install --constraint constraints.txt --no-build-isolation --editable '.[dev,interop]'
+	@touch $@
+
+interop: $(VENV)/.interop extensions ## phase 5 against tshark and QuickFIX, which must be there
+	@MATCHBOOK_INTEROP=1 $(PY) -m pytest -m interop -n $(JOBS)
+
 readme: setup ## rewrite the tables in README.md from docs/results
 	@$(PY) -m tools.book readme
 
@@ -100,6 +110,10 @@ sanitize: setup ## the C tests and the contract under ASan and UBSan, threads un
 	@$(PY) -m tools.ctest --sanitize thread $(THREADED)
 	$(call say,Python tests under the sanitizers)
 	@$(PY) -m tools.sanitize $(NATIVE)
+
+# libFuzzer is clang's. The long run, ten minutes a target: make fuzz FUZZ="--seconds 600"
+fuzz: setup ## random bytes against the C decoders, under ASan and UBSan: needs clang
+	@$(PY) -m tools.fuzz $(FUZZ)
 
 models: setup ## every interleaving of the ring protocols, with the model checker spin
 	@$(PY) -m tools.models

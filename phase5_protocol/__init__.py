@@ -1,0 +1,1 @@
+"""Phase 5: orders arrive as bytes, and results leave as bytes."""

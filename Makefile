@@ -15,10 +15,12 @@ PIP := $(PY) -m pip --disable-pip-version-check --quiet
 say = @printf '%s\n' "-- $(1)"
 
 NOTEBOOKS := $(wildcard */*.ipynb)
-# What `make sanitize` runs under Python: the contract's own tests and every package with C.
 # Packages whose C has threads, for the race detector; the others have nothing to race.
 THREADED := contract phase4_ring
+# What `make sanitize` runs under Python: the contract's own tests and every package with C; of
+# phase 5 the parts that come down to C, for its sessions are Python alone.
 NATIVE := $(sort contract $(patsubst %/_build.py,%,$(wildcard */_build.py)))
+NATIVE := $(patsubst phase5_protocol,$(addprefix phase5_protocol/,flat itch multicast),$(NATIVE))
 
 export NO_MKDOCS_2_WARNING := 1
 

@@ -15,7 +15,7 @@ from cbuild import ROOT
 from tools.ctest import compiler_command
 
 LIBRARIES = ("libasan.so", "libubsan.so")
-SELECTION = "not long and not shared_data and not release_only"
+SELECTION = "not long and not shared_data and not release_only and not interop"
 
 
 def find_libraries(compiler: list[str]) -> list[str]:

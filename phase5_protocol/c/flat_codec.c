@@ -75,13 +75,31 @@ static const row command_zeros[] = {
     [COMMAND_MASS_CANCEL] = {{{ALL, 0}, {ALL, ALL}, {ALL, ALL}, {0, OF_CHANGE}}},
 };
 
-/* {sequence, timestamp}, {order id, maker}, {price, quantity}, {leaves, last} */
-static const row event_zeros[] = {
-    [EVENT_ACCEPTED] = {{{0, 0}, {0, ALL}, {0, TOO_MUCH}, {0, OF_ORDER}}},
-    [EVENT_TRADE] = {{{0, 0}, {0, 0}, {0, TOO_MUCH}, {TOO_MUCH, OF_ORDER}}},
-    [EVENT_CANCELLED] = {{{0, 0}, {0, ALL}, {0, TOO_MUCH}, {ALL, OF_CANCELLED}}},
-    [EVENT_REPLACED] = {{{0, 0}, {0, ALL}, {0, TOO_MUCH}, {0, OF_ORDER}}},
-    [EVENT_REJECTED] = {{{0, 0}, {0, ALL}, {0, 0}, {ALL, OF_REJECTED}}},
+/* What else must hold for an event of a kind; masks are 0 where it need not. */
+typedef struct {
+    /* {sequence, timestamp}, {order id, maker}, {price, quantity}, {leaves, last} */
+    row zeros;
+    uint64_t rests;    /* bits in which leaves must be the quantity */
+    uint64_t sum;      /* bits that quantity and leaves together must not have */
+    uint64_t is_order; /* 1: there must be an order id and a quantity */
+    uint64_t is_trade; /* 1: there must be a maker, and another order */
+    uint64_t reasons;  /* bit r for reason r; none for the kind that is none */
+} event_rule;
+
+#define ONE_REASON (UINT64_C(1) << REASON_NONE)
+#define REASONS(first, last) ((UINT64_C(2) << (last)) - (UINT64_C(1) << (first)))
+
+static const event_rule event_rules[] = {
+    [EVENT_ACCEPTED] = {{{{0, 0}, {0, ALL}, {0, TOO_MUCH}, {0, OF_ORDER}}},
+                        .rests = ALL, .is_order = 1, .reasons = ONE_REASON},
+    [EVENT_TRADE] = {{{{0, 0}, {0, 0}, {0, TOO_MUCH}, {TOO_MUCH, OF_ORDER}}},
+                     .sum = TOO_MUCH, .is_order = 1, .is_trade = 1, .reasons = ONE_REASON},
+    [EVENT_CANCELLED] = {{{{0, 0}, {0, ALL}, {0, TOO_MUCH}, {ALL, OF_CANCELLED}}},
+                         .is_order = 1, .reasons = REASONS(REASON_USER, REASON_MASS_CANCEL)},
+    [EVENT_REPLACED] = {{{{0, 0}, {0, ALL}, {0, TOO_MUCH}, {0, OF_ORDER}}},
+                        .rests = ALL, .is_order = 1, .reasons = ONE_REASON},
+    [EVENT_REJECTED] = {{{{0, 0}, {0, ALL}, {0, 0}, {ALL, OF_REJECTED}}},
+                        .reasons = REASONS(REASON_UNKNOWN_ORDER, REASON_UNKNOWN_INSTRUMENT)},
 };
 
 bool flat_is_aligned(const void *address)
@@ -127,20 +145,14 @@ static inline uint64_t event_faults(const row *self, const uint8_t *bytes)
     const uint64_t order_id = word_at(bytes, 16), maker = word_at(bytes, 24);
     const uint64_t quantity = word_at(bytes, 40), leaves = word_at(bytes, 48);
     const uint64_t last = word_at(bytes, 56);
-    const unsigned reason = (unsigned)(last >> 48) & 0xFF;
+    const unsigned reason = (unsigned)(last >> 48) & 31; /* the bits above are among the zeros */
     const unsigned said = (unsigned)(last >> 32) & 0xFF;
-    const unsigned kind = said <= EVENT_REJECTED ? said : 0;
-    const uint64_t nothing = ((order_id == 0) | (quantity == 0)) & (kind != EVENT_REJECTED);
-    const uint64_t no_trade = ((maker == 0) | (maker == order_id) |
-                               (quantity + leaves > MAX_QUANTITY)) &
-                              (kind == EVENT_TRADE);
-    const uint64_t no_rest = (leaves != quantity) &
-                             ((1u << EVENT_ACCEPTED | 1u << EVENT_REPLACED) >> kind);
-    const uint64_t no_reason = ((reason - REASON_USER > REASON_MASS_CANCEL - REASON_USER) &
-                                (kind == EVENT_CANCELLED)) |
-                               ((reason < REASON_UNKNOWN_ORDER) & (kind == EVENT_REJECTED));
-    return bits_set(self, &event_zeros[kind]) | nothing | no_trade | no_rest | no_reason |
-           (word_at(bytes, 0) == 0) | (kind == 0);
+    const event_rule *rule = &event_rules[said <= EVENT_REJECTED ? said : 0];
+    const uint64_t nothing = (uint64_t)(order_id == 0) | (uint64_t)(quantity == 0);
+    const uint64_t nobody = (uint64_t)(maker == 0) | (uint64_t)(maker == order_id);
+    return bits_set(self, &rule->zeros) | ((leaves ^ quantity) & rule->rests) |
+           ((quantity + leaves) & rule->sum) | (~(rule->reasons >> reason) & 1) |
+           (nothing & rule->is_order) | (nobody & rule->is_trade) | (word_at(bytes, 0) == 0);
 }
 
 /* Name the first fault; 0 if there is none. */

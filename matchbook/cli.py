@@ -7,7 +7,6 @@ does not import numpy, and replaying a file does not import the benchmarks.
 from __future__ import annotations
 
 import errno
-import importlib
 import sys
 from typing import Any, Final, NamedTuple
 
@@ -17,6 +16,7 @@ from rich.table import Table
 from contract.errors import ConfigurationError, MatchbookError
 from matchbook.console import out, print_error
 from matchbook.engines import DEFAULT_ENGINE, REGISTRY, load_engine
+from matchbook.lazy import load
 
 EXIT_ERROR: Final = 2
 
@@ -45,12 +45,7 @@ class _Commands(click.Group):
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         if name not in _LAZY:
             return super().get_command(ctx, name)
-        module_name, attribute = _LAZY[name].target.split(":")
-        try:
-            command = getattr(importlib.import_module(module_name), attribute)
-        except ImportError as error:
-            problem = f"matchbook {name} cannot be loaded: {error}"
-            raise ConfigurationError(f"{problem}; `make setup` compiles what it needs") from error
+        command = load(_LAZY[name].target, f"matchbook {name}")
         assert isinstance(command, click.Command)
         return command
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -48,6 +50,22 @@ def replay(*args: object) -> tuple[int, str]:
     result = run("replay", "--engine", "phase1", *args)
     assert result.exception is None or isinstance(result.exception, SystemExit), result.output
     return result.exit_code, result.stdout + result.stderr
+
+
+def test_commands_are_replayed_without_the_phase_that_reads_itch(tape: Path) -> None:
+    """Guards a reader who has built one phase: only an ITCH file asks for another's extension."""
+    program = (
+        "import sys; sys.modules['phase5_protocol._protocol'] = None\n"
+        "from matchbook.cli import main; main()"
+    )
+    for kind, status in (("commands", 0), ("itch", 2)):
+        options = ["replay", "--engine", "phase1", "--format", kind, str(tape)]
+        ran = subprocess.run(
+            [sys.executable, "-c", program, *options], capture_output=True, text=True, check=False
+        )
+        assert ran.returncode == status, ran.stderr
+    assert "matchbook replay of itch cannot be loaded" in ran.stderr
+    assert "make setup" in ran.stderr
 
 
 # What comes out.

@@ -16,6 +16,7 @@ from matchbook.replay.driver import OWN_IDS, Limits
 from matchbook.replay.itch_replay import EACH_STOCK_CAPACITY, ItchReplay
 from matchbook.test_cli import run
 from phase1_domain import Engine
+from phase5_protocol.itch.layouts import LAYOUTS
 
 LIMITS = Limits(1, 2**31 - 1)
 
@@ -67,7 +68,7 @@ def framed(messages: list[bytes]) -> bytes:
 def rebuilt(messages: list[bytes], *, match: bool = False, stock: str | None = None) -> ItchReplay:
     replay = ItchReplay(Engine, LIMITS, Path("day.itch50"), match=match, stock=stock)
     for index, one in enumerate(messages):
-        replay.take(index, 0, one)
+        replay.take(index, 0, itch.row_of(one))
     for driver in replay.books.values():
         driver.engine.check()
     return replay
@@ -117,9 +118,9 @@ def test_a_replacement_takes_its_side_over_and_goes_to_the_back() -> None:
 
 def test_messages_that_do_not_change_the_displayed_book_do_not() -> None:
     others = [
-        message(chr(letter), bytes(length - 11))
-        for letter, length in itch.LENGTHS.items()
-        if chr(letter) not in "AFECXDUR"
+        message(letter, bytes(layout.length - 11))
+        for letter, layout in LAYOUTS.items()
+        if letter not in "AFECXDUR"
     ]
     replay = rebuilt([add(1, "B", 10, 99), *others])
     assert book(replay) == [(1, 99, 10)]

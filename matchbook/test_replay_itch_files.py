@@ -136,9 +136,9 @@ def test_messages_are_cut_the_same_wherever_the_blocks_end(
     path = tmp_path / "day.itch50"
     path.write_bytes(framed(TWO_STOCKS))
     with path.open("rb") as stream:
-        whole = list(itch.iter_messages(stream, path))
+        whole = list(itch.iter_rows(stream, path))
     for size in (1, 2, 3, 37, 100):
         monkeypatch.setattr(itch, "_BLOCK_BYTES", size)
         with path.open("rb") as stream:
-            assert list(itch.iter_messages(stream, path)) == whole
-    assert [one for _, _, one in whole] == TWO_STOCKS
+            assert list(itch.iter_rows(stream, path)) == whole
+    assert [row for _, _, row in whole] == [itch.row_of(one) for one in TWO_STOCKS]

@@ -18,21 +18,20 @@ from contract.messages import DEFAULT_MAX_PRICE, DEFAULT_MIN_PRICE
 from matchbook.book_view import draw_difference, draw_engine
 from matchbook.console import byte_progress, out
 from matchbook.engines import DEFAULT_ENGINE, load_engine
+from matchbook.lazy import load
 from matchbook.replay.driver import Limits
 from matchbook.replay.events_out import EventSink
 from matchbook.replay.formats import Format, detect_format
 from matchbook.replay.outcome import Outcome, Request, Runner
-from matchbook.replay.run_commands import run_benchmark_text, run_commands
-from matchbook.replay.run_itch import run_itch
-from matchbook.replay.run_lobster import run_lobster
 
 EXIT_DIFFERENT: Final = 1
 _BOOKS_SHOWN: Final = 10
-_RUNNERS: Final[dict[Format, Runner]] = {
-    Format.COMMANDS: run_commands,
-    Format.ITCH: run_itch,
-    Format.LOBSTER: run_lobster,
-    Format.BENCHMARK: run_benchmark_text,
+#: Loaded when there is such a file: commands need nothing of the phase that reads ITCH.
+_RUNNERS: Final = {
+    Format.COMMANDS: "matchbook.replay.run_commands:run_commands",
+    Format.ITCH: "matchbook.replay.run_itch:run_itch",
+    Format.LOBSTER: "matchbook.replay.run_lobster:run_lobster",
+    Format.BENCHMARK: "matchbook.replay.run_commands:run_benchmark_text",
 }
 _FEEDS: Final = (Format.ITCH, Format.LOBSTER)
 _FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -109,6 +108,7 @@ def replay(file: Path, format_name: str | None, **options: Any) -> None:
     """
     kind = Format(format_name) if format_name else detect_format(file)
     _check_options(kind, options)
+    runner: Runner = load(_RUNNERS[kind], f"matchbook replay of {kind.value}")
     engine_class = load_engine(options["engine"])
     limits = Limits(options["min_price"], options["max_price"], options["capacity"])
     with ExitStack() as stack:
@@ -127,7 +127,7 @@ def replay(file: Path, format_name: str | None, **options: Any) -> None:
                 sink=sink,
                 on_read=on_read,
             )
-            outcome = _RUNNERS[kind](request, stack)
+            outcome = runner(request, stack)
         if sink is not None:
             sink.close()
             outcome.facts.append(("written", f"{sink.count:,} events to {options['events']}"))

@@ -17,7 +17,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from contract.engine import Engine, RestingOrder
 from contract.errors import ConfigurationError, InvariantError
@@ -26,11 +26,11 @@ from matchbook.engines import EngineClass
 from matchbook.replay import itch
 from matchbook.replay.driver import Anomalies, Driver, Limits
 from matchbook.replay.events_out import EventSink
+from matchbook.replay.itch import Row
 
 ONE_STOCK_CAPACITY: Final = 1 << 20
 EACH_STOCK_CAPACITY: Final = 256
-_ADDS: Final = b"AF"
-_EXECUTIONS: Final = b"EC"
+_ADDS: Final = (b"A", b"F")
 
 
 @dataclass
@@ -48,16 +48,15 @@ class MatchTally:
     first_misses: list[str] = field(default_factory=list)
 
 
-@dataclass(frozen=True)
-class _Place:
+class _Place(NamedTuple):
     """Where a message stands, for whoever must be told."""
 
-    index: int
+    message: int
     offset: int
-    letter: str
+    letter: bytes
 
     def __str__(self) -> str:
-        return f"message {self.index} ({self.letter}, offset {self.offset})"
+        return f"message {self.message} ({self.letter.decode()}, offset {self.offset})"
 
 
 class ItchReplay:
@@ -90,37 +89,37 @@ class ItchReplay:
         self._refused: set[tuple[int, int]] = set()
         self.books: dict[int, Driver] = {}
         self.symbols: dict[int, str] = {}
-        self.letters: Counter[int] = Counter()
+        self.letters: Counter[bytes] = Counter()
         self.anomalies = Anomalies()
         self.tally = MatchTally()
-        self._handlers: dict[int, Callable[[Driver, _Place, bytes], None]] = {
-            ord("E"): self._execute,
-            ord("C"): self._execute,
-            ord("X"): self._cancel,
-            ord("D"): self._delete,
-            ord("U"): self._replace,
+        self._handlers: dict[bytes, Callable[[Driver, _Place, Row], None]] = {
+            b"E": self._execute,
+            b"C": self._execute,
+            b"X": self._cancel,
+            b"D": self._delete,
+            b"U": self._replace,
         }
 
-    def take(self, index: int, offset: int, message: bytes) -> Driver | None:
+    def take(self, index: int, offset: int, row: Row) -> Driver | None:
         """Apply one message; returns the book it may have changed."""
-        letter = message[0]
+        letter = row.letter
         self.letters[letter] += 1
         if letter in _ADDS:
-            return self._add(index, offset, message)
+            return self._add(index, offset, row)
         handler = self._handlers.get(letter)
         if handler is None:
-            if letter == ord("R"):
-                self._learn(itch.locate_of(message), itch.stock_of(message))
+            if letter == b"R":
+                self._learn(row.locate, row.symbol)
             return None
-        locate = itch.locate_of(message)
+        locate = row.locate
         if self._stock is not None and locate != self._locate:
             return None
-        place = _Place(index, offset, chr(letter))
+        place = _Place(index, offset, letter)
         driver = self.books.get(locate)
         if driver is None:
             self.anomalies.add("unknown reference", str(place), "its stock has had no order yet")
             return None
-        handler(driver, place, message)
+        handler(driver, place, row)
         return driver
 
     def _learn(self, locate: int, symbol: str) -> None:
@@ -128,18 +127,18 @@ class ItchReplay:
         if symbol == self._stock:
             self._locate = locate
 
-    def _add(self, index: int, offset: int, message: bytes) -> Driver | None:
-        locate = itch.locate_of(message)
-        add = itch.add_of(message, self._path, offset)
+    def _add(self, index: int, offset: int, row: Row) -> Driver | None:
+        locate = row.locate
+        side = itch.side_of(row, self._path, offset)
         if locate not in self.symbols:
-            self._learn(locate, add.stock)
+            self._learn(locate, row.symbol)
         if self._stock is not None and locate != self._locate:
             return None
         driver = self.books.get(locate) or self._open(locate)
-        when = itch.timestamp_of(message)
-        reason = driver.add(add.reference, add.side, add.price, add.shares, when)
+        reason = driver.add(row.reference, side, row.price, row.shares, row.when)
         if reason:
-            self._refuse(locate, add.reference, _Place(index, offset, chr(message[0])), reason)
+            place = _Place(index, offset, row.letter)
+            self._refuse(locate, row.reference, place, reason)
         return driver
 
     def _open(self, locate: int) -> Driver:
@@ -172,58 +171,52 @@ class ItchReplay:
             self.anomalies.add(word, str(place), f"reference {reference}")
         return order
 
-    def _cancel(self, driver: Driver, place: _Place, message: bytes) -> None:
-        reference, shares = itch.reduce_of(message)
-        order = self._find(driver, place, reference)
+    def _cancel(self, driver: Driver, place: _Place, row: Row) -> None:
+        order = self._find(driver, place, row.reference)
         if order is not None:
-            self._reduce(driver, place, order, shares, itch.timestamp_of(message))
+            self._reduce(driver, place, order, row)
 
-    def _reduce(
-        self, driver: Driver, place: _Place, order: RestingOrder, shares: int, when: int
-    ) -> None:
+    def _reduce(self, driver: Driver, place: _Place, order: RestingOrder, row: Row) -> None:
+        shares = row.shares
         if shares > order.quantity:
             what = f"reference {order.order_id}: {shares} shares of {order.quantity} open"
             self.anomalies.add("more than is open", str(place), what)
         if shares == 0:
             self.anomalies.add("no shares", str(place), f"reference {order.order_id}")
         else:
-            driver.reduce(order.order_id, order.price, order.quantity, shares, when)
+            driver.reduce(order.order_id, order.price, order.quantity, shares, row.when)
 
-    def _delete(self, driver: Driver, place: _Place, message: bytes) -> None:
-        reference = itch.reference_of(message)
-        if self._find(driver, place, reference) is not None:
-            when = itch.timestamp_of(message)
-            driver.send(CommandKind.CANCEL, reference, timestamp_ns=when)
+    def _delete(self, driver: Driver, place: _Place, row: Row) -> None:
+        if self._find(driver, place, row.reference) is not None:
+            driver.send(CommandKind.CANCEL, row.reference, timestamp_ns=row.when)
 
-    def _replace(self, driver: Driver, place: _Place, message: bytes) -> None:
-        old, new, shares, price = itch.replace_of(message)
-        order = self._find(driver, place, old)
+    def _replace(self, driver: Driver, place: _Place, row: Row) -> None:
+        order = self._find(driver, place, row.reference)
         if order is None:
             return
-        when = itch.timestamp_of(message)
-        driver.send(CommandKind.CANCEL, old, timestamp_ns=when)
-        reason = driver.add(new, order.side, price, shares, when)
+        driver.send(CommandKind.CANCEL, row.reference, timestamp_ns=row.when)
+        new = row.new_reference
+        reason = driver.add(new, order.side, row.price, row.shares, row.when)
         if reason:
             self._refuse(driver.engine.instrument, new, place, reason)
 
     # --8<-- [start:execute]
-    def _execute(self, driver: Driver, place: _Place, message: bytes) -> None:
-        reference, shares = itch.reduce_of(message)
+    def _execute(self, driver: Driver, place: _Place, row: Row) -> None:
+        reference, shares = row.reference, row.shares
         order = self._find(driver, place, reference)
         if order is None:
             return
-        when = itch.timestamp_of(message)
         if not self._match or not 0 < shares <= order.quantity:
-            self._reduce(driver, place, order, shares, when)
+            self._reduce(driver, place, order, row)
             return
         self.tally.total += 1
         front = driver.engine.orders(order.side, 1)[0]
         if front.order_id != reference:
             self._miss(place, order, front, shares)
-            self._reduce(driver, place, order, shares, when)
+            self._reduce(driver, place, order, row)
             return
         self.tally.hits += 1
-        fills = driver.take(order.side, order.price, shares, when)
+        fills = driver.take(order.side, order.price, shares, row.when)
         if fills != [(reference, shares)]:
             raise InvariantError(
                 f"{driver.engine.name}: {place}: an aggressor of {shares} against the front order"

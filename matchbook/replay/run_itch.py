@@ -39,10 +39,10 @@ def run_itch(request: Request, stack: ExitStack) -> Outcome:
     outcome = Outcome()
     count = 0
     began = time.perf_counter()
-    for index, offset, message in itch.iter_messages(stream, request.path):
+    for index, offset, row in itch.iter_rows(stream, request.path):
         if count == request.limit:
             break
-        driver = replay.take(index, offset, message)
+        driver = replay.take(index, offset, row)
         count += 1
         if comparison is not None:
             outcome.difference = comparison.check(replay, index, driver)
@@ -92,7 +92,9 @@ class _Comparison:
 
 
 def _report(outcome: Outcome, replay: ItchReplay, request: Request) -> None:
-    letters = " ".join(f"{chr(n)} {count:,}" for n, count in replay.letters.most_common())
+    letters = " ".join(
+        f"{letter.decode()} {count:,}" for letter, count in replay.letters.most_common()
+    )
     outcome.facts.append(("by type", letters or "none"))
     drivers = replay.books.items()
     outcome.facts.append(("commands", f"{sum(driver.commands for _, driver in drivers):,}"))

@@ -78,6 +78,12 @@ class Collected:
                 self.lost += range(delivery.first, delivery.first + delivery.count)
             self.data += delivery.data.tobytes()
 
+    def to_the_end(self, subscriber: Subscriber) -> None:
+        """Poll and take until the session has ended."""
+        while not self.ended:
+            subscriber.poll(0.01)
+            self.take_from(subscriber)
+
 
 def destinations(subscribers: Iterable[Subscriber]) -> list[Endpoint]:
     """Every line that somebody listens to, once: a group reaches many, an address one."""

@@ -216,6 +216,7 @@ class Publisher:
             self._send(Packed(np.frombuffer(datagram, np.uint8), one))
         return bool(datagram)
 
+    # --8<-- [start:send]
     def _send(self, packed: Packed) -> None:
         """Offer each datagram once to the kernel, for each destination."""
         if not len(packed.datagrams):
@@ -230,6 +231,8 @@ class Publisher:
                     self.counters.unsent[errno.errorcode.get(error, str(error))] += 1
                 rest = rest[taken + (error != 0) :]
         self._last_sent_ns = self._clock()
+
+    # --8<-- [end:send]
 
     def __enter__(self) -> Self:
         return self

@@ -119,6 +119,7 @@ class RequestServer:
                 self.counters.refused[refusal] += 1
         return len(arrived)
 
+    # --8<-- [start:answer]
     def _answer(self, datagram: Datagram, now: int) -> str:
         """Answer one request; the reason if there is no answer."""
         try:
@@ -136,6 +137,8 @@ class RequestServer:
         self.counters.answered += 1
         self.counters.bytes += len(answer)
         return ""
+
+    # --8<-- [end:answer]
 
     def close(self) -> None:
         """Give the port back. Twice is harmless."""

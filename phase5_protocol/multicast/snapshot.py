@@ -108,6 +108,7 @@ class SnapshotDesk:
         #: Images made so far.
         self.images = 0
 
+    # --8<-- [start:serve]
     def serve(self, engine: HasImage) -> bool:
         """Make one image for all who wait, if anybody does; whether one was made."""
         if not self._waiting:
@@ -123,6 +124,8 @@ class SnapshotDesk:
         for future in waiting:
             future.set_result(snapshot)
         return True
+
+    # --8<-- [end:serve]
 
     def ask(self) -> Future[Snapshot]:
         """The next image; from any thread. Cancel it to stop waiting."""
@@ -239,6 +242,7 @@ def fetch_snapshot(
     return Snapshot(client.session, reader.next_sequence, bytes(reader.image))
 
 
+# --8<-- [start:join]
 def join_late(subscriber: Subscriber, fetch: Callable[[], Snapshot]) -> Snapshot:
     """Fetch a snapshot while the subscriber goes on listening, and join the stream behind it.
 
@@ -261,3 +265,6 @@ def join_late(subscriber: Subscriber, fetch: Callable[[], Snapshot]) -> Snapshot
         )
     subscriber.join(snapshot.next_sequence)
     return snapshot
+
+
+# --8<-- [end:join]

@@ -107,9 +107,7 @@ def test_two_lines_mend_each_other(new_line: NewLine, events: RecordArray) -> No
             subscriber.poll()
             into.take_from(subscriber)
         publisher.close()
-        while not into.ended:
-            subscriber.poll(0.01)
-            into.take_from(subscriber)
+        into.to_the_end(subscriber)
         found = [subscriber.receiver.line_counters(line) for line in (0, 1)]
         assert all(each.fresh and each.duplicates for each in found)
         # What both lines have lost nobody can bring; there is little of it, and it is known.
@@ -138,9 +136,7 @@ def test_given_up_and_told(new_line: NewLine) -> None:
         publisher = Publisher("DAY", subscriber.lines, store=store)
         publisher.publish(events[40:])
         publisher.close()
-        while not into.ended:
-            subscriber.poll(0.01)
-            into.take_from(subscriber)
+        into.to_the_end(subscriber)
         assert into.lost == list(range(1, 41))
         assert into.data == events[40:].tobytes()
         assert len(deaf.receive()) == subscriber.counters.requests >= 2

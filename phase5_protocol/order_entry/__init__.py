@@ -1,0 +1,1 @@
+"""Order entry over TCP: SoupBinTCP sessions that carry OUCH messages."""

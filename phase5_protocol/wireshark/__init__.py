@@ -1,0 +1,1 @@
+"""Dissectors that show our messages in Wireshark, and what makes their tables."""

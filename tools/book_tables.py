@@ -7,7 +7,7 @@ dotted path, ``results["demo.engines"]``; a path that is not there is an error t
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol
 
-from matchbook.bench import rings_tables, tables
+from matchbook.bench import protocol_tables, rings_tables, tables
 from matchbook.bench.tables import Grid
 from tools import level_tables
 
@@ -109,4 +109,14 @@ TABLES: dict[str, Table] = {
     "pipeline_share": from_grid("pipeline", tables.pipeline_share),
     "pipeline_latency": from_grid("pipeline", tables.pipeline_latency),
     "rings_waits": from_grid("rings", rings_tables.waits),
+    "codecs_single": from_grid("codecs", protocol_tables.codecs_single),
+    "codecs_commands": from_grid("codecs", lambda r: protocol_tables.codecs_batch(r, "commands")),
+    "codecs_events": from_grid("codecs", lambda r: protocol_tables.codecs_batch(r, "events")),
+    "codecs_c": from_grid("codecs", protocol_tables.codecs_c),
+    "codecs_sizes": from_grid("codecs", protocol_tables.codecs_sizes),
+    "itch": from_grid("itch", protocol_tables.itch),
+    "multicast_packing": from_grid("multicast", protocol_tables.multicast_packing),
+    "multicast_latency": from_grid("multicast", protocol_tables.multicast_latency),
+    "multicast_recovery": from_grid("multicast", protocol_tables.multicast_recovery),
+    "multicast_parts": from_grid("multicast", protocol_tables.multicast_parts),
 }

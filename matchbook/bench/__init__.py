@@ -107,6 +107,43 @@ queue of others that could not be compiled here, and why)
   ``gaps``, ``longest``, ``lost_share``
 - ``summary``: ``worst_case``, ``worst_share``
 
+``codecs.json``: nanoseconds per message, encoded and decoded; ``batch`` (messages)
+
+- ``cases.{single,batch,read,c}_{commands,events}``: ``ours``, ``baseline``, ``noise_floor``,
+  ``contestants.<name>.<contestant>``, each also with ``times_ours`` and ``bytes`` (a message, on
+  average); those of ``batch`` and ``read`` (all fields are read too) also ``encode_ns``,
+  ``decode_ns``; those of ``c`` also ``net_ns``: above the floor, which only adds up the records
+- names: ``struct``, ``cffi``, ``ctypes``, ``numpy``, ``flat`` (ours), ``sbe``, ``msgpack``,
+  ``json``; in batches also ``sbe_c``; in C ``floor``, ``cast``, ``in_place``, ``flat``, ``sbe``;
+  ``single`` has a ``floor`` too, two calls that do nothing
+- ``sizes`` (batches of events): ``sizes``, ``ns.<name>``, ``speedup`` of ours over struct (lists),
+  ``pays_from`` (the smallest batch in which ours is the faster)
+
+``itch.json``: nanoseconds per message; ``missing`` (what is not installed here)
+
+- ``cases.{aapl,book}`` (the mix of types of an hour of AAPL; one with all types that a book follows
+  from): ``messages``, ``bytes``, ``bytes_per_message``, ``counts.<letter>``, ``ours``,
+  ``baseline``, ``noise_floor``, ``contestants.<name>.<contestant>``, each also with ``times_ours``
+- names: ``itchfeed``, ``struct``, ``numpy``, ``c_split``, ``c_tables`` (ours), ``c_records``;
+  ``c_tables_loop`` and ``c_records_loop`` write to memory that is there already
+
+``multicast.json``: ``pinned_cores``, ``transport`` (``unicast`` where there is no multicast)
+
+- ``cases.packing`` (messages of 64 bytes from process to process; ``contestants.{1,2,4,8,16,22}``
+  to a datagram): ``ours`` (22), ``baseline`` (1), ``noise_floor``; each contestant also with
+  ``datagram_bytes``, ``datagrams_per_second``, ``ns_per_datagram``, and of all rounds together
+  ``kernel_drops`` (-1: not known), ``gaps``, ``requests``
+- ``cases.recovery.contestants.{direct,loss_0,loss_0_1,loss_1,loss_5}`` (no network between; none,
+  0.1, 1 and 5 % of the datagrams lost), in C; also with ``gaps``, ``requests``, ``repeated``,
+  ``lost_datagrams``, ``channel_ns`` (made-up time until the last message was there) and, over
+  ``loss_0``, ``times_ours``
+- ``cases.parts.contestants.{pack,store,receive}`` per message,
+  ``cases.kernel.contestants.{stdlib,batches}`` per datagram of 1,472 bytes
+- ``latency.{10000,100000,500000}`` (messages a second that are due): ``p50``, ``p99``, ``p99_9``
+  (medians of ``runs``), ``max``, ``latest_ns`` (the largest: published after it was due),
+  ``samples``, ``datagrams``, ``kernel_drops``, ``gaps``, ``requests``; ``latency.machine``: as in
+  ``pipeline.json``
+
 ``phase2.json``: what ``phase2_arena.measure.measure`` returns: ``footprint``, ``scenarios``,
 ``scan``, ``boundary``, ``profile``; no ``cases``.
 """

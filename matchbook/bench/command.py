@@ -41,9 +41,12 @@ SUITES: Final = (
     "phase2",
     "rings",
     "pipeline",
+    "codecs",
+    "itch",
+    "multicast",
 )
 #: Suites whose measuring happens in processes or threads of their own, which share the cores.
-_UNPINNED: Final = ("memory", "instructions", "rings", "pipeline")
+_UNPINNED: Final = ("memory", "instructions", "rings", "pipeline", "multicast")
 #: Where nothing says how wide the output is.
 _WIDTH: Final = 100
 _RESULTS: Final = Path("docs") / "results"
@@ -92,6 +95,9 @@ def bench(
     phase2        phase 2's footprint, scans and boundary
     rings         64 bytes to another core: rings, queues, pipes; why
     pipeline      the engine behind rings: throughput, latency
+    codecs        bytes of messages and back: struct, SBE, msgpack, flat
+    itch          reading an exchange's feed, from Python down to C
+    multicast     MoldUDP64 between processes: packing, latency, loss
     """
     chosen = suites or SUITES
     target = folder or (_QUICK_RESULTS if quick else _RESULTS)

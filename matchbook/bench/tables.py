@@ -259,6 +259,21 @@ def rings(receipt: Receipt) -> Iterator[Grid]:
     return rings_tables.shown(receipt)
 
 
+def protocol(suite: str) -> Callable[[Receipt], Iterator[Grid]]:
+    """All tables of a suite of phase 5; they have a module of their own."""
+
+    def shown(receipt: Receipt) -> Iterator[Grid]:
+        from matchbook.bench import protocol_tables
+
+        if suite == "codecs":
+            return protocol_tables.codecs_shown(receipt)
+        if suite == "itch":
+            return iter([protocol_tables.itch(receipt)])
+        return protocol_tables.multicast_shown(receipt)
+
+    return shown
+
+
 def pipeline(receipt: Receipt) -> Iterator[Grid]:
     """The engine alone and behind rings; and its latencies."""
     yield pipeline_share(receipt)
@@ -324,6 +339,9 @@ SHOWN: Final[dict[str, Callable[[Receipt], Iterator[Grid]]]] = {
     "phase2": lambda r: iter([phase2(r)]),
     "rings": rings,
     "pipeline": pipeline,
+    "codecs": protocol("codecs"),
+    "itch": protocol("itch"),
+    "multicast": protocol("multicast"),
 }
 
 

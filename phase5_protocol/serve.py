@@ -179,7 +179,7 @@ class Venue:
         if self.failure is None:
             self._fix_orders.expire_all()
             for port in self._ports:
-                self.router.cancel_all(port.gateway)
+                port.gateway.cancel_all()
         await self.ouch.close(end_of_session=True)
         await self.fix.stop("the venue closes")
         if self.failure is None:
@@ -223,10 +223,13 @@ class Venue:
 
     async def _look_around(self) -> None:
         """Between commands: whoever waits for a snapshot gets it."""
-        while True:
+        while self.failure is None:
             if self.router.failure is not None:
                 self._fail(self.router.failure)
-            self._desk.serve(self._book)
+            try:
+                self._desk.serve(self._book)
+            except Exception as error:
+                self._fail(error)
             await asyncio.sleep(_LOOK_AROUND_S)
 
 
@@ -256,10 +259,18 @@ async def run(venue: Venue) -> int:
     return 0
 
 
+def port_number(text: str) -> int:
+    """A port, as an argument."""
+    number = int(text)
+    if not 0 <= number <= 65_535:
+        raise argparse.ArgumentTypeError(f"port {number} is not 0 to 65535")
+    return number
+
+
 def endpoint(text: str) -> Endpoint:
     """GROUP:PORT, as an argument."""
     address, _, port = text.rpartition(":")
-    return Endpoint(address, int(port))
+    return Endpoint(address, port_number(port))
 
 
 def parse(arguments: Sequence[str]) -> Options:
@@ -267,9 +278,9 @@ def parse(arguments: Sequence[str]) -> Options:
     default = Options()
     parser = argparse.ArgumentParser(prog="python -m phase5_protocol.serve", description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.add_argument("--fix-port", type=int, default=default.fix_port)
-    parser.add_argument("--ouch-port", type=int, default=default.ouch_port)
-    parser.add_argument("--snapshot-port", type=int, default=default.snapshot_port)
+    parser.add_argument("--fix-port", type=port_number, default=default.fix_port)
+    parser.add_argument("--ouch-port", type=port_number, default=default.ouch_port)
+    parser.add_argument("--snapshot-port", type=port_number, default=default.snapshot_port)
     parser.add_argument("--itch", type=endpoint, default=default.itch, metavar="GROUP:PORT")
     parser.add_argument("--events", type=endpoint, default=default.events, metavar="GROUP:PORT")
     parser.add_argument("--store", type=Path, help="keep the FIX sessions in this directory")

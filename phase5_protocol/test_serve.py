@@ -9,7 +9,7 @@ import re
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import pytest
@@ -23,9 +23,15 @@ from phase5_protocol.multicast.native_udp import LOOPBACK, Endpoint, multicast_p
 from phase5_protocol.multicast.snapshot import fetch_snapshot
 from phase5_protocol.multicast.subscriber import Subscriber
 from phase5_protocol.order_entry.client import OuchClient
-from phase5_protocol.order_entry.ouch50 import Accepted, EnterOrder, Executed
+from phase5_protocol.order_entry.ouch50 import (
+    Accepted,
+    Canceled,
+    EnterOrder,
+    Executed,
+    SystemEvent,
+)
 from phase5_protocol.order_entry.soup_packets import Login
-from phase5_protocol.serve import PASSWORD
+from phase5_protocol.serve import PASSWORD, SYMBOL, Options, Venue, parse
 
 PATIENCE_S = 30.0
 #: S R H S S, then A, E, A, A, U, A and D: what ``_orders`` leads to.
@@ -210,3 +216,82 @@ async def _taken() -> None:
             assert await venue.process.wait() == 1
     server.close()
     await server.wait_closed()
+
+
+def in_process(scenario: Callable[[Venue], Awaitable[None]]) -> Venue:
+    """A venue in this process, with a scenario in it, and then closed."""
+    group = f"239.255.{os.getpid() % 250 + 1}.252"
+    lines = Endpoint(group, 5204), Endpoint(group, 5205)
+    venue = Venue(Options(0, 0, 0, *lines, is_quiet=True))
+
+    async def run() -> None:
+        async with asyncio.timeout(PATIENCE_S):
+            await venue.start()
+            await scenario(venue)
+
+    asyncio.run(run())
+    return venue
+
+
+async def carol(venue: Venue) -> OuchClient:
+    """Who has an order in the book."""
+    client = await OuchClient.connect(*venue.ouch.address, Login("carol", PASSWORD, next_number=1))
+    client.send(EnterOrder(1, "B", 10, SYMBOL, 1_000_000, "0", "Y", "A", "N", "N", "c1"))
+    assert [type(each) for each in await client.take(2)] == [SystemEvent, Accepted]
+    return client
+
+
+def test_at_the_end_of_the_day_it_is_the_venue_that_cancels() -> None:
+    """A client that is told that it has cancelled its order itself."""
+
+    async def scenario(venue: Venue) -> None:
+        client = await carol(venue)
+        await venue.close()
+        canceled, end = await client.take(2)
+        assert isinstance(canceled, Canceled)
+        assert isinstance(end, SystemEvent)
+        assert (canceled.decrement, canceled.reason, end.event) == (10, "Z", "E")
+
+    assert in_process(scenario).failure is None
+
+
+def test_an_image_that_cannot_be_made_stops_the_venue(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A task that dies unseen: no snapshots any more, and nobody knows."""
+
+    def fail(engine: object) -> bool:
+        raise MemoryError("no memory for an image")
+
+    async def scenario(venue: Venue) -> None:
+        monkeypatch.setattr(venue._desk, "serve", fail)
+        await venue.over.wait()
+        await venue.close()
+
+    assert isinstance(in_process(scenario).failure, MemoryError)
+
+
+def test_a_channel_without_heartbeats_stops_the_venue(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thread that dies unseen: trading goes on, and what is lost on the way is lost for good."""
+
+    def fail() -> int:
+        raise OSError("the network is gone")
+
+    async def scenario(venue: Venue) -> None:
+        monkeypatch.setattr(venue.itch.requests, "serve", fail)
+        await asyncio.to_thread(venue.itch._thread.join)
+        client = await OuchClient.connect(*venue.ouch.address, Login("carol", PASSWORD))
+        client.send(EnterOrder(1, "B", 10, SYMBOL, 1_000_000, "0", "Y", "A", "N", "N", "c1"))
+        await venue.over.wait()
+        with pytest.raises(OSError, match="the network is gone"):
+            await venue.close()
+
+    assert "the network is gone" in str(in_process(scenario).failure)
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--fix-port", "65536"], ["--ouch-port", "-1"], ["--itch", "239.255.0.1:65536"]]
+)
+def test_a_port_that_is_none(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """A traceback instead of an answer, from somewhere deep in a socket."""
+    with pytest.raises(SystemExit):
+        parse(arguments)
+    assert "is not 0 to 65535" in capsys.readouterr().err

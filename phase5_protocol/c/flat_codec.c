@@ -130,6 +130,7 @@ static inline uint64_t bits_set(const row *self, const row *zeros)
 }
 
 /* Not 0 if anything is wrong with the command at `bytes`, which is also in `self`. */
+/* --8<-- [start:faults] */
 static inline uint64_t command_faults(const row *self, const uint8_t *bytes, unsigned permitted)
 {
     const uint64_t last = word_at(bytes, 56);
@@ -139,6 +140,7 @@ static inline uint64_t command_faults(const row *self, const uint8_t *bytes, uns
     return bits_set(self, &command_zeros[kind]) | both_bits_of_time_in_force | nameless |
            (~(permitted & FLAT_PERMIT_ALL) >> kind & 1);
 }
+/* --8<-- [end:faults] */
 
 static inline uint64_t event_faults(const row *self, const uint8_t *bytes)
 {

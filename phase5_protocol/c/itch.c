@@ -85,6 +85,7 @@ static int walk_stopped(const uint8_t *data, size_t size, unsigned flags, itch_t
 
 /* Take up to `most` messages that follow each other. The loop has no branch that depends on the
  * type, and one chain of dependent steps: the place of a message is the end of the one before. */
+/* --8<-- [start:walk] */
 static int walk(const uint8_t *data, size_t size, unsigned flags, size_t most, itch_batch *batch,
                 itch_tally *tally)
 {
@@ -112,6 +113,7 @@ static int walk(const uint8_t *data, size_t size, unsigned flags, size_t most, i
     }
     return walk_stopped(data, size, flags, tally);
 }
+/* --8<-- [end:walk] */
 
 int itch_scan(const uint8_t *data, size_t size, unsigned flags, itch_tally *tally)
 {

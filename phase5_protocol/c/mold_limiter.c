@@ -66,6 +66,7 @@ static uint64_t after_one(uint64_t full_again_ns, uint64_t now_ns, uint64_t inte
     return (full_again_ns > now_ns ? full_again_ns : now_ns) + interval_ns;
 }
 
+/* --8<-- [start:allow] */
 int mold_limiter_allow(mold_limiter *limiter, uint64_t address, uint64_t now_ns)
 {
     bucket *group = limiter->buckets + (spread(address) & limiter->group_mask) * WAYS;
@@ -99,6 +100,7 @@ int mold_limiter_allow(mold_limiter *limiter, uint64_t address, uint64_t now_ns)
     limiter->counters.allowed++;
     return 1;
 }
+/* --8<-- [end:allow] */
 
 mold_limiter_counters mold_limiter_count(const mold_limiter *limiter)
 {

@@ -98,6 +98,7 @@ void mold_receiver_free(mold_receiver *receiver)
 /* Somebody says that all numbers before `number` exist. Within the window that costs little, so it is
  * believed; beyond it only if it goes on from what is believed, or from an earlier claim: either it
  * has moved on since, or it is said once more, by an idle publisher, a timeout later. */
+/* --8<-- [start:claim] */
 static void claim(mold_receiver *receiver, uint64_t number, uint64_t now_ns, int idle)
 {
     const uint64_t window = receiver->window;
@@ -125,6 +126,7 @@ static void claim(mold_receiver *receiver, uint64_t number, uint64_t now_ns, int
         receiver->counters.claims_doubted++;
     }
 }
+/* --8<-- [end:claim] */
 
 static int put_end(mold_receiver *receiver, uint64_t number, uint64_t now_ns)
 {

@@ -35,6 +35,7 @@ static void gaps_tidy(mold_receiver *receiver)
     receiver->ask_index = ask_index;
 }
 
+/* --8<-- [start:announce] */
 int receiver_announce(mold_receiver *receiver, uint64_t to, uint64_t now_ns)
 {
     if (to <= receiver->announced) {
@@ -61,6 +62,7 @@ int receiver_announce(mold_receiver *receiver, uint64_t to, uint64_t now_ns)
     receiver->claimed = to > receiver->claimed ? to : receiver->claimed;
     return 1;
 }
+/* --8<-- [end:announce] */
 
 void receiver_catch_up(mold_receiver *receiver, uint64_t now_ns)
 {
@@ -200,6 +202,7 @@ static void ask(mold_receiver *receiver, piece *at, uint64_t now_ns, void *to)
 
 /* Ask again for what is overdue, or give it up. What was answered in part is asked for at once: the
  * answer was as long as an answer can be. Returns how many requests were written. */
+/* --8<-- [start:again] */
 static size_t ask_again(mold_receiver *receiver, uint64_t now_ns, uint8_t *to, size_t room)
 {
     size_t written = 0;
@@ -224,6 +227,7 @@ static size_t ask_again(mold_receiver *receiver, uint64_t now_ns, uint8_t *to, s
     }
     return written;
 }
+/* --8<-- [end:again] */
 
 /* The first gap that has something nobody asked for yet; NULL: none. */
 static gap_entry *gap_to_ask(mold_receiver *receiver)

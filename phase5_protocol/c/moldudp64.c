@@ -24,6 +24,7 @@ int mold_session_is_valid(const void *session)
     return 1;
 }
 
+/* --8<-- [start:framing] */
 int mold_parse_framing(const void *bytes, size_t size, mold_packet *packet)
 {
     const uint8_t *at = bytes;
@@ -65,6 +66,7 @@ int mold_parse_framing(const void *bytes, size_t size, mold_packet *packet)
     memcpy(packet->session, at, MOLD_SESSION_BYTES);
     return MOLD_OK;
 }
+/* --8<-- [end:framing] */
 
 int mold_parse(const void *bytes, size_t size, mold_packet *packet)
 {

@@ -14,11 +14,13 @@ from phase5_protocol.fix.session import Session
 #: Bytes that may wait for a slow reader; beyond it the connection is cut. They are in the session's
 #: store: who comes back is sent them again.
 MAX_BACKLOG: Final = 1 << 20
+#: Bytes read in a turn of the loop: a flood from one session is served in turns with the others.
+READ_BYTES: Final = 1 << 13
 
 _log = logging.getLogger(__name__)
 
 
-class Connection(asyncio.Protocol):
+class Connection(asyncio.BufferedProtocol):
     """Bytes in to the session, bytes out to the socket.
 
     Attributes:
@@ -52,6 +54,7 @@ class Connection(asyncio.Protocol):
         self._on_lost = on_lost
         self._on_made = on_made
         self._reader = MessageReader()
+        self._buffer = bytearray(READ_BYTES)
         self._socket: asyncio.Transport | None = None
 
     # What asyncio calls
@@ -66,10 +69,19 @@ class Connection(asyncio.Protocol):
             session = self.session
             self.guard(lambda: session.connect(self))
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, sizehint: int) -> bytearray:
+        """Where to read to."""
+        return self._buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
         """Bytes have come."""
-        self.bytes_in += len(data)
+        self.bytes_in += nbytes
+        data = bytes(self._buffer[:nbytes])
         self.guard(lambda: self._take(data))
+
+    def eof_received(self) -> bool:
+        """They will say no more: the connection ends."""
+        return False
 
     def resume_writing(self) -> None:
         """The socket has room again: a resend may go on."""

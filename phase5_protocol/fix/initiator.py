@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from typing import Final
 
 from contract.errors import ConfigurationError
 from phase5_protocol.fix.application import Application, SessionConfig
@@ -13,6 +14,9 @@ from phase5_protocol.fix.connection import Connection
 from phase5_protocol.fix.dictionary import Dictionary
 from phase5_protocol.fix.session import Session
 from phase5_protocol.fix.store import MemoryStore, SessionStore
+
+#: How long a connection may take to go once it is closed, in seconds.
+_PATIENCE_S: Final = 10.0
 
 _log = logging.getLogger(__name__)
 
@@ -114,7 +118,14 @@ class Initiator:
         return Connection(lambda *_: None, lambda _: self._lost.set(), session=self.session)
 
     async def _tick_until_lost(self, connection: Connection) -> None:
+        loop = asyncio.get_running_loop()
+        closing_since: float | None = None
         while not connection.is_lost:
             connection.guard(self.session.tick)
+            if connection.is_closing:
+                # What was written may never be read: then nothing else would end it.
+                closing_since = loop.time() if closing_since is None else closing_since
+                if loop.time() - closing_since >= _PATIENCE_S:
+                    connection.abort()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._lost.wait(), self._tick_s)

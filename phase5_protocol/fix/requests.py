@@ -248,7 +248,7 @@ def _read_post_only(message: Message, *, is_resting: bool) -> bool:
     if instructions is None:
         return False
     if instructions != "6":
-        raise Refused(Why.UNSUPPORTED, f"ExecInst (18) {instructions} is not supported")
+        raise Refused(Why.UNSUPPORTED, f"ExecInst (18) {instructions[:_SHOWN]} is not supported")
     if not is_resting:
         raise Refused(Why.UNSUPPORTED, "ExecInst (18) 6 is for limit orders that may rest")
     return True

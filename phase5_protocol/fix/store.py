@@ -209,6 +209,7 @@ class FileStore:
     def reset(self) -> None:
         """Forget everything, in one step: the old file is there whole, or it is not."""
         beside = self._path.with_name(self._path.name + ".new")
+        file = -1
         try:
             file = os.open(beside, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o600)
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -219,6 +220,8 @@ class FileStore:
             self._sync_directory()
         except OSError as error:
             self._is_failed = True
+            if file >= 0:
+                os.close(file)
             raise StoreError(f"{self._path}: {error}") from error
         os.close(self._file)
         self._file = file
@@ -237,9 +240,16 @@ class FileStore:
         file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # A reset by its owner may have put another file in its place since it was opened.
+            is_current = os.path.samestat(os.fstat(file), self._path.stat())
         except BlockingIOError:
+            is_current = False
+        except BaseException:
             os.close(file)
-            raise StoreError(f"{self._path}: another process has this session open") from None
+            raise
+        if not is_current:
+            os.close(file)
+            raise StoreError(f"{self._path}: another process has this session open")
         return file
 
     def _load(self) -> None:

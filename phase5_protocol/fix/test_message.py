@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections import Counter
 from itertools import chain
+from typing import Any
 
 import pytest
 import simplefix
@@ -205,6 +206,33 @@ def test_memory_is_bounded() -> None:
         sizes.append(len(reader._buffer))
     assert max(sizes) <= 2200
     assert reader.garbled_bytes >= 9000
+
+
+class Searched(bytearray):
+    """Bytes that count how many of them were searched."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.searched = 0
+
+    def find(self, sub: Any, start: Any = 0, end: Any = None, /) -> int:
+        found = super().find(sub, start, end)
+        stop = min(len(self), len(self) if end is None else end) if found < 0 else found
+        self.searched += max(0, stop - start)
+        return found
+
+
+@pytest.mark.parametrize("unit", [b"8=FIX.4.4\x019=5\x01", b"8=FIX\x019=0\x018=FIX\x019=65536\x01"])
+def test_a_stream_of_starts_costs_no_more_than_its_bytes(unit: bytes) -> None:
+    """A stranger who sends starts of messages, and each makes us search a whole message's length
+    for its end: a quarter of a megabyte stopped every session for a second."""
+    reader = MessageReader()
+    buffer = reader._buffer = Searched()
+    stream = unit * ((1 << 18) // len(unit))
+    for at in range(0, len(stream), 1 << 14):
+        assert not list(reader.feed(stream[at : at + (1 << 14)]))
+    assert reader.garbled.total() > 1000
+    assert buffer.searched < 20 * len(stream)
 
 
 @pytest.mark.parametrize(

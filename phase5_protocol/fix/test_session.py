@@ -2,13 +2,14 @@ from __future__ import annotations
 
 import pytest
 
-from phase5_protocol.fix.application import BusinessReject, FieldReject
-from phase5_protocol.fix.clock import format_timestamp
+from phase5_protocol.fix.application import BusinessReject, FieldReject, SessionConfig
+from phase5_protocol.fix.clock import ManualClock, format_timestamp
 from phase5_protocol.fix.line import RESEND_BACKLOG
-from phase5_protocol.fix.message import Message, encode
+from phase5_protocol.fix.message import MAX_MESSAGE, Message, decode, encode
+from phase5_protocol.fix.outbox import Outbox
 from phase5_protocol.fix.pair import Pair, inject, last, up
 from phase5_protocol.fix.session import Session, State
-from phase5_protocol.fix.store import StoreError
+from phase5_protocol.fix.store import MemoryStore, StoreError
 
 
 def order(pair: Pair) -> list[tuple[int, str]]:
@@ -96,6 +97,17 @@ def test_admin_messages_are_never_sent_again() -> None:
     again = [message for message in pair.initiator.wire.written if message.get(43) == "Y"]
     assert {message.msg_type for message in again} <= {"4", "j"}
     assert pair.acceptor.application.texts() == ["x"]
+
+
+def test_what_is_too_long_to_be_read_is_sent_again_all_the_same() -> None:
+    """An answer that repeats a long field, longer than what we take: once stored, it ended every
+    connection that asked for it."""
+    config, store = SessionConfig("FIX.4.4", "US", "THEM"), MemoryStore()
+    outbox = Outbox(config, store, ManualClock())
+    outbox.post(Message("j", [(58, "x" * MAX_MESSAGE), (372, "D"), (380, "0")]))
+    ((number, data),) = outbox.resend(1, 1)
+    again = decode(data, 2 * MAX_MESSAGE)
+    assert (number, again.get(43), again.get(58)) == (1, "Y", "x" * MAX_MESSAGE)
 
 
 def test_only_one_request_for_a_gap() -> None:

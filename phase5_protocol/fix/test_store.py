@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -131,6 +133,56 @@ def test_two_processes_cannot_have_it(tmp_path: Path) -> None:
         FileStore(tmp_path / "s")
     store.close()
     FileStore(tmp_path / "s").close()
+
+
+def test_a_file_that_a_reset_replaces_while_it_is_opened_is_nobodys(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the opening of the file and its lock the owner resets: the lock is then that of a
+    file without a name, and two processes send under the same numbers."""
+    owner = FileStore(tmp_path / "s")
+    lock = fcntl.flock
+
+    def lock_late(file: int, operation: int) -> None:
+        monkeypatch.setattr(fcntl, "flock", lock)
+        owner.reset()
+        lock(file, operation)
+
+    monkeypatch.setattr(fcntl, "flock", lock_late)
+    with pytest.raises(StoreError, match="another process"):
+        FileStore(tmp_path / "s")
+    owner.close()
+    assert reopened(tmp_path / "s") == (1, 1, [])
+
+
+def test_a_reset_that_fails_leaves_no_file_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A descriptor for every attempt, until there are none."""
+    store = FileStore(tmp_path / "s")
+    opened, closed = os.open, os.close
+    files: set[int] = set()
+
+    def fail(*_: object) -> None:
+        raise OSError(errno.EIO, "the disk is broken")
+
+    def note(*arguments: Any) -> int:
+        files.add(file := opened(*arguments))
+        return file
+
+    def forget(file: int) -> None:
+        files.discard(file)
+        closed(file)
+
+    monkeypatch.setattr(os, "open", note)
+    monkeypatch.setattr(os, "close", forget)
+    monkeypatch.setattr(Path, "replace", fail)
+    with pytest.raises(StoreError, match="the disk is broken"):
+        store.reset()
+    assert not files
+    with pytest.raises(StoreError, match="has failed before"):
+        store.save_sent(b"more")
+    store.close()
 
 
 def test_reset(tmp_path: Path) -> None:

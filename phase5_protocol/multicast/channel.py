@@ -19,6 +19,7 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Any, Final, Self
 
+from contract.errors import MatchbookError
 from phase5_protocol.multicast.native_udp import Endpoint, clock_ns, wait_any
 from phase5_protocol.multicast.publisher import Publisher
 from phase5_protocol.multicast.retransmission import RequestServer
@@ -87,12 +88,22 @@ class Channel:
         return self.requests.endpoint
 
     def publish(self, records: Any, record_bytes: int = 64) -> int:
-        """As ``Publisher.publish``; from any thread."""
+        """As ``Publisher.publish``; from any thread.
+
+        Raises:
+            MatchbookError: heartbeats and answers have ended, because their thread has failed.
+        """
+        self._check()
         with self._lock:
             return self.publisher.publish(records, record_bytes)
 
     def publish_messages(self, messages: Sequence[bytes]) -> int:
-        """As ``Publisher.publish_messages``; from any thread."""
+        """As ``Publisher.publish_messages``; from any thread.
+
+        Raises:
+            MatchbookError: as ``publish``.
+        """
+        self._check()
         with self._lock:
             return self.publisher.publish_messages(messages)
 
@@ -100,6 +111,11 @@ class Channel:
         """End the session; requests are still answered until ``close``."""
         with self._lock:
             self.publisher.end()
+
+    def _check(self) -> None:
+        if self._failure is not None:
+            what = f"channel {self.publisher.session}: its thread has failed: {self._failure}"
+            raise MatchbookError(what) from self._failure
 
     def _serve(self) -> None:
         try:

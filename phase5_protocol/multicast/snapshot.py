@@ -110,7 +110,11 @@ class SnapshotDesk:
 
     # --8<-- [start:serve]
     def serve(self, engine: HasImage) -> bool:
-        """Make one image for all who wait, if anybody does; whether one was made."""
+        """Make one image for all who wait, if anybody does; whether one was made.
+
+        Raises:
+            Exception: the engine's, which those who wait are given, too.
+        """
         if not self._waiting:
             return False
         with self._lock:
@@ -119,7 +123,12 @@ class SnapshotDesk:
         if not waiting:
             return False
         number = engine.event_sequence + 1 + self._offset
-        snapshot = Snapshot(self.session, number, engine.snapshot())
+        try:
+            snapshot = Snapshot(self.session, number, engine.snapshot())
+        except BaseException as error:
+            for future in waiting:
+                future.set_exception(error)
+            raise
         self.images += 1
         for future in waiting:
             future.set_result(snapshot)

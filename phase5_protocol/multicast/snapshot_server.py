@@ -116,11 +116,14 @@ class SnapshotServer:
         self._open += 1
         try:
             ending = await self._serve(reader, writer)
+            writer.close()
+            # What still waits in the buffer is the client's to read, but not for ever.
+            await asyncio.wait_for(writer.wait_closed(), self._limits.transfer_s)
         except (OSError, TimeoutError) as error:
             ending = "too slow" if isinstance(error, TimeoutError) else "connection lost"
         finally:
             self._open -= 1
-            writer.close()
+            writer.transport.abort()
         if ending:
             self.counters.refused[ending] += 1
         else:
@@ -170,13 +173,15 @@ class SnapshotServer:
         asked = self.desk.ask()
         future = asyncio.wrap_future(asked, loop=self._loop)
         end = self._loop.time() + self._limits.patience_s
-        while not future.done() and self._loop.time() < end:
-            await asyncio.wait({future}, timeout=_TICK_S)
-            session.tick(self._loop.time())
-        if not future.done():
-            future.cancel()
+        try:
+            while not future.done() and self._loop.time() < end:
+                await asyncio.wait({future}, timeout=_TICK_S)
+                session.tick(self._loop.time())
+        finally:
+            asked.cancel()  # no image for who has gone; of no effect on one that is there
+        if not future.done() or future.cancelled():
             return None
-        return future.result()
+        return None if future.exception() is not None else future.result()
 
     def _authenticate(self, login: Login) -> MessageStore | Refusal:
         """A store for one snapshot. Names and passwords are compared in constant time."""

@@ -1,8 +1,10 @@
 """Joining late: a snapshot over TCP, then the stream from the next number on, with no seam."""
 
+import asyncio
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from hypothesis import given
@@ -34,6 +36,7 @@ from phase5_protocol.multicast.snapshot import (
 )
 from phase5_protocol.multicast.snapshot_server import SnapshotLimits, SnapshotServer
 from phase5_protocol.multicast.subscriber import Subscriber
+from phase5_protocol.order_entry.soup_packets import Login, PacketType, packet
 
 USERS = {"joiner": "secret"}
 HELD_BACK = ReceiverConfig(
@@ -141,6 +144,20 @@ def test_another_days_snapshot(new_line: Callable[[], Endpoint]) -> None:
 # --- the service ---------------------------------------------------------------------------------
 
 
+class LargeBook:
+    """An engine whose image is larger than any socket's buffers; or that fails to make one."""
+
+    event_sequence = 0
+
+    def __init__(self, failure: BaseException | None = None) -> None:
+        self._failure = failure
+
+    def snapshot(self) -> bytes:
+        if self._failure is not None:
+            raise self._failure
+        return bytes(1 << 25)
+
+
 @pytest.fixture
 def desk() -> SnapshotDesk:
     """A desk of session DAY."""
@@ -188,6 +205,18 @@ def test_an_engine_that_never_comes_by(desk: SnapshotDesk) -> None:
         assert not desk.serve(engine)  # nobody waits any more
 
 
+def test_a_server_that_closes_wants_no_image_any_more(desk: SnapshotDesk) -> None:
+    """Guards: an engine that writes its book down for a client that was cut off."""
+    login = packet(PacketType.LOGIN_REQUEST, Login("joiner", "secret", next_number=1).payload())
+    with socket.socket() as waiting:
+        with SnapshotServer(desk, USERS) as server:
+            waiting.connect(server.endpoint)
+            waiting.sendall(login)
+            until(lambda: bool(desk._waiting))
+        with SortedEngine() as engine:
+            assert not desk.serve(engine)
+
+
 def test_one_image_for_all_who_wait(desk: SnapshotDesk) -> None:
     """Guards: an engine that writes its book down once for each of a crowd."""
     with SortedEngine() as engine:
@@ -212,6 +241,48 @@ def test_a_place_is_not_held_by_silence(desk: SnapshotDesk) -> None:
             assert rude.recv(1) == b""
         until(lambda: server.counters.refused.total() == 2)
         assert server.counters.refused["no login in time"] == 1
+
+
+def test_a_place_is_held_until_the_connection_is_closed(desk: SnapshotDesk) -> None:
+    """Guards: a client that does not read its image, and leaves a socket and a full buffer behind
+    when its time is over: after some thousands of them there are no descriptors any more."""
+    engine = LargeBook()
+    limits = SnapshotLimits(transfer_s=0.05)
+    login = packet(PacketType.LOGIN_REQUEST, Login("joiner", "secret", next_number=1).payload())
+    writers: list[asyncio.StreamWriter] = []
+    with SnapshotServer(desk, USERS, limits=limits) as server, socket.socket() as idle:
+        serve = server._serve
+
+        async def watched(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> str:
+            writers.append(writer)
+            return await serve(reader, writer)
+
+        server._serve = watched  # type: ignore[method-assign]
+        idle.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        idle.connect(server.endpoint)
+        idle.sendall(login)
+        until(lambda: desk.serve(engine))
+        until(lambda: server.counters.refused == {"too slow": 1})
+        assert not server._open
+        assert writers[0].transport.get_write_buffer_size() == 0
+
+
+def test_an_engine_that_cannot_make_an_image(desk: SnapshotDesk) -> None:
+    """Guards: those who wait when an image fails, and would wait for ever."""
+    engine = LargeBook(MemoryError("no memory for an image"))
+    waiting = desk.ask()
+    with pytest.raises(MemoryError):
+        desk.serve(engine)
+    with pytest.raises(MemoryError):
+        waiting.result(0)
+    with SnapshotServer(desk, USERS) as server, ThreadPoolExecutor(1) as pool:
+        fetched = pool.submit(fetch_snapshot, server.endpoint, "joiner", "secret")
+        until(lambda: bool(desk._waiting))
+        with pytest.raises(MemoryError):
+            desk.serve(engine)
+        with pytest.raises(SnapshotRefusedError, match="no whole snapshot: end of session"):
+            fetched.result(10)
+        until(lambda: server.counters.refused == {"no snapshot": 1})
 
 
 def test_a_server_that_cannot_be(desk: SnapshotDesk) -> None:

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from contract.errors import MatchbookError
 from contract.records import RecordArray
 from phase5_protocol.multicast.channel import Channel
 from phase5_protocol.multicast.conftest import make_events
@@ -184,3 +185,26 @@ def test_a_channel_of_two_stores(store: MessageStore) -> None:
         pytest.raises(ValueError, match="another publisher's store"),
     ):
         Channel(publisher, requests)
+
+
+def test_a_channel_whose_thread_has_failed(events: RecordArray) -> None:
+    """Guards: publishing on and on, while nobody is answered and no silence is broken."""
+    failure = OSError("the network is gone")
+
+    def fail() -> int:
+        raise failure
+
+    with UdpSocket() as listener:
+        publisher = Publisher("DAY", [listener.endpoint])
+        requests = RequestServer(publisher.store)
+        requests.serve = fail  # type: ignore[method-assign]
+        channel = Channel(publisher, requests)
+        channel._thread.join()
+        with pytest.raises(MatchbookError, match="the network is gone"):
+            channel.publish(events[:1])
+        with pytest.raises(MatchbookError, match="the network is gone"):
+            channel.publish_messages([b"message"])
+        assert publisher.next_sequence == 1
+        with pytest.raises(OSError, match="the network is gone"):
+            channel.close()
+        channel.close()

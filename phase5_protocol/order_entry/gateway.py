@@ -159,7 +159,7 @@ class Gateway:
     # --8<-- [end:receive]
 
     def cancel_all(self) -> int:
-        """Cancel every live order, because the connection is gone; returns how many."""
+        """Cancel every live order: the connection is gone, or the day over; returns how many."""
         self._by_system = True
         try:
             return self._router.cancel_all(self)

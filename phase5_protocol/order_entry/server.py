@@ -17,6 +17,7 @@ served in turns with the others.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import socket
 from collections import Counter
@@ -71,7 +72,7 @@ class OrderEntryServer:
 
     Attributes:
         endings: how connections ended so far.
-        refused: connections that were closed because there were too many.
+        refused: connections closed at once: there were too many, or they came as it closed.
     """
 
     def __init__(
@@ -100,6 +101,7 @@ class OrderEntryServer:
         self._at_port: dict[str, _Connection] = {}
         self._changed: set[str] = set()
         self._all_gone = asyncio.Event()
+        self._is_closing = False
         self._ticker: asyncio.TimerHandle | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -127,6 +129,7 @@ class OrderEntryServer:
             OSError: the address is not to be had.
         """
         self._loop = asyncio.get_running_loop()
+        self._is_closing = False
         self._server = await self._loop.create_server(lambda: _Connection(self), *self._where)
         for port in self.ports:
             port.store.on_append = _Mark(self, port.account.user)
@@ -142,6 +145,7 @@ class OrderEntryServer:
         """
         if self._server is None or self._loop is None:
             return
+        self._is_closing = True
         self._server.close()
         if end_of_session:
             for port in self.ports:
@@ -171,8 +175,11 @@ class OrderEntryServer:
         await self.close()
 
     def admit(self, connection: _Connection) -> bool:
-        """Count a new connection in, unless there are too many."""
-        if len(self._connections) >= self.limits.connections:
+        """Count a new connection in, unless there are too many, or the server closes.
+
+        One that the system had taken before ``close`` comes up a few turns of the loop after it.
+        """
+        if self._is_closing or len(self._connections) >= self.limits.connections:
             self.refused += 1
             return False
         self._connections.add(connection)
@@ -190,8 +197,12 @@ class OrderEntryServer:
         """Take note that a connection of a port is over."""
         if self._at_port.get(port.account.user) is connection:
             del self._at_port[port.account.user]
-            if port.account.cancel_on_disconnect:
-                port.gateway.cancel_all()
+            if port.account.cancel_on_disconnect and self.ports.router.failure is None:
+                try:
+                    port.gateway.cancel_all()
+                except Exception:
+                    # The router remembers it, and stops; the connection has to end all the same.
+                    _log.exception("user %s: orders were not cancelled", port.account.user)
 
     def forget(self, connection: _Connection, ended: Ended) -> None:
         """Count out a connection whose socket is closed."""
@@ -253,9 +264,10 @@ class _Connection(asyncio.BufferedProtocol):
             return
         limits = self._server.limits
         transport.set_write_buffer_limits(high=WRITE_BYTES)
-        transport.get_extra_info("socket").setsockopt(
-            socket.SOL_SOCKET, socket.SO_SNDBUF, limits.socket_bytes
-        )
+        with contextlib.suppress(OSError):  # BSD's, if the client has hung up in the meantime
+            transport.get_extra_info("socket").setsockopt(
+                socket.SOL_SOCKET, socket.SO_SNDBUF, limits.socket_bytes
+            )
         self._session = ServerSession(
             self._authenticate,
             self._on_message,

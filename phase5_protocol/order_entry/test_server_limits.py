@@ -9,8 +9,12 @@ from contextlib import suppress
 
 import pytest
 
+from phase1_domain import Engine
+from phase5_protocol.listing import Listing
 from phase5_protocol.order_entry.client import OuchClient
-from phase5_protocol.order_entry.server import Limits, OrderEntryServer
+from phase5_protocol.order_entry.ports import Account, Ports
+from phase5_protocol.order_entry.router import OrderRouter
+from phase5_protocol.order_entry.server import Limits, OrderEntryServer, _Connection
 from phase5_protocol.order_entry.soup_packets import Ending, Login
 from phase5_protocol.order_entry.soupbintcp import Timing
 from phase5_protocol.order_entry.test_server import (
@@ -21,6 +25,7 @@ from phase5_protocol.order_entry.test_server import (
     order,
     raw,
     served,
+    venue,
 )
 from phase5_protocol.order_entry.test_soupbintcp import LOGIN_BYTES
 
@@ -138,3 +143,93 @@ def test_closing_does_not_wait_for_a_client_that_does_not_read() -> None:
     limits = Limits(linger_s=0.05, socket_bytes=2**12)
     endings: Counter[Ending] = served(scenario, limits=limits).endings
     assert endings.total() == 2
+
+
+def test_a_router_that_has_stopped_does_not_keep_the_server_from_closing() -> None:
+    """Guards against an account whose orders can no longer be cancelled when it disconnects: its
+    connection was never counted out, and closing waited for it for ever."""
+    told: list[object] = []
+
+    def tell(events: object) -> None:
+        told.append(events)
+        if len(told) > 1:
+            raise RuntimeError("the feed is gone")
+
+    router = OrderRouter({0: Engine()}, on_events=tell)
+    account = Account("alice", "wonderland", 1, cancel_on_disconnect=True)
+    ports = Ports(router, [Listing("MBK", 0)], [account])
+
+    async def scenario(server: OrderEntryServer) -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda loop, context: None)
+        alice = await log_in(server, ALICE)
+        alice.send(order(1))
+        assert kinds([await alice.next()]) == ["Accepted"]
+        alice.send(order(2))
+        await alice.closed()
+
+    server = served(scenario, ports)
+    assert (server.connections, server.endings.total()) == (0, 1)
+    assert str(router.failure) == "the feed is gone"
+
+
+def test_an_order_that_cannot_be_cancelled_ends_the_connection_all_the_same() -> None:
+    """Guards against the same, where the cancel is the first that fails."""
+    ports = venue(cancel_on_disconnect=True)
+
+    def fail(events: object) -> None:
+        raise RuntimeError("the feed is gone")
+
+    async def scenario(server: OrderEntryServer) -> None:
+        alice = await log_in(server, ALICE)
+        alice.send(order(1))
+        await alice.next()
+        ports.router._on_events = fail
+        alice.abort()
+        await server._all_gone.wait()
+
+    assert served(scenario, ports).endings.total() == 1
+    assert str(ports.router.failure) == "the feed is gone"
+
+
+class Line(asyncio.Transport):
+    """A connection whose other end has hung up, on a system that minds."""
+
+    is_aborted = False
+
+    def get_extra_info(self, name: str, default: object = None) -> object:
+        return self
+
+    def setsockopt(self, *_: object) -> None:
+        raise OSError("the other end has closed")
+
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+        pass
+
+    def abort(self) -> None:
+        self.is_aborted = True
+
+
+def test_who_comes_as_the_server_closes_is_not_let_in() -> None:
+    """Guards against a connection that the system had taken already, a turn of the loop before:
+    nobody would ever close it, and it could log in and trade after the end of the day."""
+
+    async def scenario(server: OrderEntryServer) -> None:
+        late, line = _Connection(server), Line()
+        await server.close()
+        late.connection_made(line)
+        assert (line.is_aborted, server.connections, server.refused) == (True, 0, 1)
+
+    served(scenario)
+
+
+def test_a_client_that_hangs_up_at_once() -> None:
+    """Guards against a system that will not set an option of a socket that is closed already."""
+
+    async def scenario(server: OrderEntryServer) -> None:
+        connection = _Connection(server)
+        connection.connection_made(Line())
+        assert server.connections == 1
+        connection.connection_lost(None)
+        assert server.connections == 0
+
+    served(scenario)

@@ -6,8 +6,10 @@ with a number that the other side has already seen, and sends another message un
 The file of a session is appended to, and never written anywhere else. All little-endian::
 
     file:    8 bytes  magic  MBFIX, 0, 0, 1
+             u32  salt, drawn when the file was made
+             u32  CRC-32 of the two
     record:  u32  length of the payload
-             u32  CRC-32 of everything behind this field
+             u32  CRC-32 of the salt and of everything behind this field
              u64  number
              u8   kind
              7    0
@@ -20,7 +22,9 @@ The file of a session is appended to, and never written anywhere else. All littl
 Valid records count up to the first that is not. If there is none behind it, the file was cut in
 the middle of a write, and the rest is taken off; no byte of the message in it had left. If there
 *is* one, something has damaged the file, and it is refused: half of what was sent must not be
-forgotten in silence. A reset writes a new file beside the old and takes its place at once.
+forgotten in silence. (The other side chooses much of what is stored here. Without the salt, which
+it cannot know, it could put a valid record inside a message, to be found behind a torn end.)
+A reset writes a new file beside the old and takes its place at once.
 
 What survives: the end of the process by any means, kill -9 included, costs nothing that was
 stored, since the pages are the kernel's. The end of the *machine* costs what the kernel had not
@@ -44,6 +48,8 @@ from urllib.parse import quote
 from contract.errors import MatchbookError
 
 MAGIC: Final = b"MBFIX\0\0\1"
+_SALT_BYTES: Final = 4
+HEADER_BYTES: Final = len(MAGIC) + _SALT_BYTES + 4
 _HEAD: Final = struct.Struct("<IIQB7x")
 _SENT, _EXPECTED, _NEXT = 1, 2, 3
 _KINDS: Final = (_SENT, _EXPECTED, _NEXT)
@@ -213,7 +219,7 @@ class FileStore:
         try:
             file = os.open(beside, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o600)
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            _write(file, MAGIC)
+            _write(file, _new_header())
             if self._fsync:
                 os.fsync(file)
             beside.replace(self._path)
@@ -226,8 +232,8 @@ class FileStore:
         os.close(self._file)
         self._file = file
         self._offsets = array("Q")
-        self._size = len(MAGIC)
         self.next_out = self.next_in = 1
+        self._load()
 
     def close(self) -> None:
         """Close the file, which lets others open it."""
@@ -257,32 +263,41 @@ class FileStore:
         data = self._path.read_bytes()
         if not MAGIC.startswith(data[: len(MAGIC)]):
             raise StoreError(f"{self._path}: offset 0: not the store of a FIX session")
-        at = len(MAGIC)
-        while (end := _record_end(data, at)) is not None:
+        if len(data) < HEADER_BYTES:  # it was being made
+            self.torn_bytes = len(data)
+            data = _new_header()
+            self._shorten(0, data)
+        seed = _seed_of(data)
+        if seed is None:
+            raise StoreError(f"{self._path}: offset {len(MAGIC)}: a damaged salt")
+        self._seed = seed
+        at = HEADER_BYTES
+        while (end := _record_end(data, at, self._seed)) is not None:
             self._take(data, at)
             at = end
-        if at < len(data) or len(data) < len(MAGIC):
-            self._cut(data, min(at, len(data)))
-        self._size = max(at, len(MAGIC))
+        if at < len(data):
+            self._cut(data, at)
+        self._size = at
 
     def _cut(self, data: bytes, at: int) -> None:
         """Take off what stands from ``at`` on, if nothing behind it is valid."""
         for behind in range(at + 1, len(data) - _HEAD.size + 1):
-            if _record_end(data, behind) is not None:
+            if _record_end(data, behind, self._seed) is not None:
                 raise StoreError(
                     f"{self._path}: offset {at}: a damaged record before a valid one at {behind}"
                 )
+        self._shorten(at)
+        self.torn_bytes = len(data) - at
+
+    def _shorten(self, size: int, then: bytes = b"") -> None:
+        """Cut the file off, and write a header where it is new."""
         try:
-            if at < len(MAGIC):
-                os.ftruncate(self._file, 0)
-                _write(self._file, MAGIC)
-            else:
-                os.ftruncate(self._file, at)
+            os.ftruncate(self._file, size)
+            _write(self._file, then)
             os.fsync(self._file)
             self._sync_directory()
         except OSError as error:
             raise StoreError(f"{self._path}: {error}") from error
-        self.torn_bytes = len(data) - at if at >= len(MAGIC) else len(data)
 
     def _take(self, data: bytes, at: int) -> None:
         """Apply one valid record."""
@@ -308,7 +323,7 @@ class FileStore:
         if self._is_failed:
             raise StoreError(f"{self._path}: closed, or a write has failed before")
         body = _HEAD.pack(len(payload), 0, number, kind)[8:] + payload
-        record = struct.pack("<II", len(payload), zlib.crc32(body)) + body
+        record = struct.pack("<II", len(payload), zlib.crc32(body, self._seed)) + body
         try:
             _write(self._file, record)
             if self._fsync:
@@ -327,7 +342,7 @@ class FileStore:
             record = os.pread(self._file, _HEAD.size + min(length, MAX_PAYLOAD), offset)
         except OSError as error:
             raise StoreError(f"{self._path}: {error}") from error
-        if _record_end(record, 0) != len(record):
+        if _record_end(record, 0, self._seed) != len(record):
             raise StoreError(f"{self._path}: offset {offset}: message {number} is damaged")
         return record[_HEAD.size :]
 
@@ -341,7 +356,18 @@ class FileStore:
                 os.close(directory)
 
 
-def _record_end(data: bytes, at: int) -> int | None:
+def _new_header() -> bytes:
+    salted = MAGIC + os.urandom(_SALT_BYTES)
+    return salted + struct.pack("<I", zlib.crc32(salted))
+
+
+def _seed_of(header: bytes) -> int | None:
+    """Where the checksums of a file begin: with its salt. None: the header is damaged."""
+    seed = zlib.crc32(header[: HEADER_BYTES - 4])
+    return seed if header[HEADER_BYTES - 4 : HEADER_BYTES] == struct.pack("<I", seed) else None
+
+
+def _record_end(data: bytes, at: int, seed: int) -> int | None:
     """Where the valid record that starts at ``at`` ends; None if none does."""
     if len(data) - at < _HEAD.size:
         return None
@@ -349,7 +375,7 @@ def _record_end(data: bytes, at: int) -> int | None:
     end = at + _HEAD.size + length
     if kind not in _KINDS or not number or length > MAX_PAYLOAD or end > len(data):
         return None
-    return end if zlib.crc32(memoryview(data)[at + 8 : end]) == checksum else None
+    return end if zlib.crc32(memoryview(data)[at + 8 : end], seed) == checksum else None
 
 
 def _write(file: int, data: bytes) -> None:

@@ -10,7 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from phase5_protocol.fix.store import MAGIC, FileStore, MemoryStore, SessionStore, StoreError
+from phase5_protocol.fix.store import (
+    HEADER_BYTES,
+    MAGIC,
+    FileStore,
+    MemoryStore,
+    SessionStore,
+    StoreError,
+)
 
 MESSAGES = [b"8=FIX|one", b"", MAGIC]
 
@@ -99,6 +106,22 @@ def test_damage_before_the_end_is_refused(tmp_path: Path) -> None:
     store.close()
 
 
+def test_a_record_inside_a_message_is_none(tmp_path: Path) -> None:
+    """Who chooses a message's text could hide a record in it, and have a torn write refused."""
+    other = FileStore(tmp_path / "other")
+    other.set_next_in(7)
+    other.close()
+    hidden = (tmp_path / "other").read_bytes()[HEADER_BYTES:]
+    store = FileStore(tmp_path / "s")
+    store.save_sent(b"fine")
+    store.save_sent(b"8=FIX" + hidden + b"|")
+    store.close()
+    data = (tmp_path / "s").read_bytes()
+    assert hidden in data
+    (tmp_path / "s").write_bytes(data[:-1])
+    assert reopened(tmp_path / "s") == (2, 1, [(1, b"fine")])
+
+
 def test_records_out_of_order_are_refused(tmp_path: Path) -> None:
     """A record put in twice has a good checksum, and is damage all the same."""
     path = tmp_path / "s"
@@ -106,7 +129,7 @@ def test_records_out_of_order_are_refused(tmp_path: Path) -> None:
     store.save_sent(b"x")
     store.close()
     data = path.read_bytes()
-    path.write_bytes(data + data[len(MAGIC) :])
+    path.write_bytes(data + data[HEADER_BYTES:])
     with pytest.raises(StoreError, match="number 1 where 2 should be"):
         FileStore(path)
 
@@ -241,7 +264,7 @@ def test_fsync(is_synced: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(os, "fsync", fsync)
     store.save_sent(b"abc")
     store.set_next_in(2)
-    head = len(MAGIC)
+    head = HEADER_BYTES
     assert synced == ([head + 27, head + 51] if is_synced else [])
     store.close()
 

@@ -59,6 +59,23 @@ static void test_every_cut(void)
     }
 }
 
+/* Guards: a length compared with the whole packet instead of what is left of it; one that is added to a
+ * position in 16 bits, wraps there, and so seems to fit. */
+static void test_every_length(void)
+{
+    uint8_t bytes[sizeof PACKET]; /* one block, and four bytes behind its length */
+    mold_packet packet;
+    memcpy(bytes, PACKET, sizeof PACKET);
+    store_big_u16(bytes + 18, 1);
+    for (uint32_t length = 0; length <= UINT16_MAX; length++) {
+        store_big_u16(bytes + 20, (uint16_t)length);
+        const int expected = length < 4    ? MOLD_TRAILING_BYTES
+                             : length == 4 ? MOLD_OK
+                                           : MOLD_SHORT_BLOCK;
+        CHECK(mold_parse(bytes, sizeof bytes, &packet) == expected);
+    }
+}
+
 /* Guards: a fault without a name, or under another's. */
 static void test_every_fault(void)
 {
@@ -283,6 +300,7 @@ int main(void)
 {
     test_a_packet_by_hand();
     test_every_cut();
+    test_every_length();
     test_every_fault();
     test_heartbeat_and_end();
     test_requests();

@@ -29,7 +29,7 @@ class Wire:
         message = decode(data)
         if self._store is not None and message.get(43) != "Y":
             number = int(message.get(34) or "0")
-            assert dict(self._store.sent(number, number))[number] == data, "sent before stored"
+            assert dict(self._store.sent(number, number)).get(number) == data, "sent before stored"
         self.written.append(message)
         self.data += data
 

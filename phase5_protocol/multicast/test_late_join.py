@@ -16,7 +16,7 @@ from contract.records import RecordArray, empty_events
 from contract.workload import generate
 from phase3_sorted import Engine as SortedEngine
 from phase5_protocol.multicast.channel import Channel
-from phase5_protocol.multicast.conftest import until
+from phase5_protocol.multicast.conftest import make_events, until
 from phase5_protocol.multicast.event_book import EventBook, public
 from phase5_protocol.multicast.mold import DeliveryKind
 from phase5_protocol.multicast.native import MessageStore
@@ -125,6 +125,26 @@ def test_a_snapshot_newer_than_anything_heard(new_line: Callable[[], Endpoint]) 
         publisher.publish(events[written - 3 : written])
         publisher.close()
         assert subscriber.run(lambda delivery: pytest.fail(f"delivered {delivery}"))
+
+
+def test_what_is_sent_during_the_fetch_is_heard(new_line: Callable[[], Endpoint]) -> None:
+    """Guards: a joiner who listens when the image is there, and asks for what he should have heard:
+    here there is nobody to ask."""
+    events = make_events(10)
+    with (
+        Subscriber([new_line()], config=HELD_BACK) as subscriber,
+        Publisher("DAY", subscriber.lines) as publisher,
+    ):
+
+        def fetch() -> Snapshot:
+            publisher.publish(events)
+            until(lambda: subscriber.counters.datagrams > 0)
+            return Snapshot("DAY", 5, b"")
+
+        join_late(subscriber, fetch)
+        heard = subscriber.take()
+        assert (heard.first, heard.count) == (5, 6)
+        assert heard.data.tobytes() == events[4:].tobytes()
 
 
 def test_another_days_snapshot(new_line: Callable[[], Endpoint]) -> None:

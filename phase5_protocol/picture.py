@@ -8,12 +8,16 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from contract.records import EVENT_DTYPE
+from phase5_protocol.itch.fields import Kind
 from phase5_protocol.itch.messages import parse, show_value
-from phase5_protocol.multicast.mold import PacketKind
+from phase5_protocol.multicast.mold import Gap, PacketKind
 from phase5_protocol.multicast.native import parse_packet
+from phase5_protocol.multicast.subscriber import describe_gap
 
 #: Bytes of a field that are shown; of longer ones the first so many.
 _SHOWN_BYTES: Final = 10
+#: Characters of a line that fit into a frame of the tour.
+LINE_CHARACTERS: Final = 72
 _HEADER: Final = (("session", 0, 10), ("sequence", 10, 8), ("count", 18, 2))
 
 
@@ -56,10 +60,11 @@ def draw_itch(message: bytes) -> str:
     """An ITCH message, big-endian and without holes."""
     read = parse(message)
     fields = [DrawnField(0, 1, "type", read.letter)]
-    fields += [
-        DrawnField(each.offset, each.size, each.name, show_value(each, getattr(read, each.name)))
-        for each in read.layout.fields
-    ]
+    for each in read.layout.fields:
+        value = getattr(read, each.name)
+        is_count = isinstance(value, int) and each.kind not in (Kind.PRICE4, Kind.PRICE8)
+        says = f"{value:,}" if is_count else show_value(each, value)
+        fields.append(DrawnField(each.offset, each.size, each.name, says))
     return draw_fields(message, fields)
 
 
@@ -82,3 +87,14 @@ def draw_datagram(datagram: bytes, blocks: int = 2) -> str:
     drawn = draw_fields(datagram, fields)
     left = len(packet.messages) - blocks
     return drawn + (f"\n{at:>2}  … {left} more blocks, {len(datagram)} bytes" if left > 0 else "")
+
+
+def draw_gap(gap: Gap) -> str:
+    """The life of a gap; a stage that does not fit into the line begins another one."""
+    first, *stages = describe_gap(gap).split(" -> ")
+    lines = [first]
+    for stage in stages:
+        if len(lines[-1]) + len(stage) + 4 > LINE_CHARACTERS:
+            lines.append("   ")
+        lines[-1] += f" -> {stage}"
+    return "\n".join(lines)

@@ -12,7 +12,8 @@ their sessions, datagrams are offered to the kernel once, and heartbeats, retran
 snapshots have threads of their own. If the feed or a session's store fails, the venue stops: to
 trade on without telling would be worse.
 
-Everything is on the loopback interface, and the passwords are printed: no place for secrets.
+Everything is on the loopback interface, and the passwords are printed: no place for secrets. FIX
+has no password at all here: any process of this machine may be ALICE.
 """
 
 from __future__ import annotations
@@ -36,14 +37,15 @@ from phase5_protocol.fix.application import SessionConfig
 from phase5_protocol.fix.orders import FixOrders
 from phase5_protocol.fix.requests import ClientSettings
 from phase5_protocol.itch.feed import ItchFeed
+from phase5_protocol.itch.watch import read_endpoint
 from phase5_protocol.listing import Listing
 from phase5_protocol.multicast.channel import Channel
-from phase5_protocol.multicast.native_udp import Endpoint
+from phase5_protocol.multicast.native_udp import Endpoint, address_number
 from phase5_protocol.multicast.publisher import Publisher
 from phase5_protocol.multicast.retransmission import RequestServer
 from phase5_protocol.multicast.snapshot import SnapshotDesk
 from phase5_protocol.multicast.snapshot_server import SnapshotServer
-from phase5_protocol.order_entry.ports import Account, Ports
+from phase5_protocol.order_entry.ports import Account, Ports, run_name
 from phase5_protocol.order_entry.router import OrderRouter
 from phase5_protocol.order_entry.server import OrderEntryServer
 
@@ -61,7 +63,17 @@ MAX_PRICE: Final = 20_000_000
 #: The largest order: what OUCH takes, and ITCH can show.
 MAX_SHARES: Final = 999_999
 MAX_ORDERS: Final = 1 << 16
+#: What whoever comes back to a store should know.
+RESUMED: Final = """\
+The store is not new: FIX sessions go on with their numbers and messages. Orders do not: the book
+begins empty, and orders that the last run left open without closing are gone. That takes a log of
+commands, which comes in phase 6.
+"""
 _LOOK_AROUND_S: Final = 0.02
+_HIGHEST_PORT: Final = 65_535
+#: First four bits of a group's address, first byte of the loopback interface's.
+_MULTICAST: Final = 0xE
+_LOOPBACK_NET: Final = 127
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +105,8 @@ class Venue:
             MatchbookError: a port is taken, or a store cannot be read.
         """
         self._options = options
+        #: In the names of all streams: what a client has of another run is refused.
+        self._run = run_name(time.time_ns())
         self._book = Engine(max_price=MAX_PRICE, capacity=MAX_ORDERS)
         self._listing = Listing.of(self._book, SYMBOL, max_quantity=MAX_SHARES)
         self.failure: BaseException | None = None
@@ -108,11 +122,10 @@ class Venue:
 
     def _open_channels(self) -> None:
         """The outgoing side: two channels, snapshots."""
-        day = time.strftime("%j%H%M%S")
         self._feed = ItchFeed([self._listing])
-        self.itch = self._channel(f"I{day}", self._options.itch)
-        self.events = self._channel(f"E{day}", self._options.events)
-        self._desk = SnapshotDesk(f"E{day}")
+        self.itch = self._channel(f"I{self._run}", self._options.itch)
+        self.events = self._channel(f"E{self._run}", self._options.events)
+        self._desk = SnapshotDesk(f"E{self._run}")
         self.snapshots = self._open.enter_context(
             SnapshotServer(self._desk, {SNAPSHOT_USER: PASSWORD}, port=self._options.snapshot_port)
         )
@@ -126,6 +139,7 @@ class Venue:
     def _make_order_entry(self) -> None:
         """The incoming side: router, FIX, OUCH."""
         store, now_ns = self._options.store, time.time_ns()
+        self.is_resumed = store is not None and any(store.glob("*.fixstore"))
         # Sessions that outlive the process must not see an OrderID twice.
         first_order_id = 1 if store is None else now_ns // 10**9 << 20
         self.router = OrderRouter(
@@ -155,7 +169,7 @@ class Venue:
             Account(user, PASSWORD, number, self_trade=SelfTrade.CANCEL_NEWEST)
             for user, number in OUCH_USERS.items()
         ]
-        self._ports = Ports(self.router, [self._listing], accounts)
+        self._ports = Ports(self.router, [self._listing], accounts, session=f"O{self._run}")
         self.ouch = OrderEntryServer(self._ports, port=self._options.ouch_port)
 
     async def start(self) -> None:
@@ -187,13 +201,19 @@ class Venue:
         self._open.close()
         self._book.close()
 
+    @property
+    def itch_group(self) -> Endpoint:
+        """Where the ITCH channel is sent to."""
+        return self._options.itch
+
     def addresses(self) -> str:
         """Where everything is, for people and for tests."""
         ouch_host, ouch_port = self.ouch.address
         lines = [
-            f"FIX 4.2, 4.4  127.0.0.1:{self.fix.port}  {COMP_ID} to {' or '.join(FIX_CLIENTS)}",
+            f"FIX 4.2, 4.4  127.0.0.1:{self.fix.port}  {COMP_ID} to {' or '.join(FIX_CLIENTS)},"
+            " no password",
             f"OUCH 5.0      {ouch_host}:{ouch_port}  user {' or '.join(OUCH_USERS)},"
-            f" password {PASSWORD}",
+            f" password {PASSWORD}, session {self._ports.session}",
             f"ITCH 5.0      {self._options.itch}  session {self.itch.publisher.session},"
             f" retransmission {self.itch.endpoint}",
             f"events        {self._options.events}  session {self.events.publisher.session},"
@@ -235,11 +255,17 @@ class Venue:
 
 def examples(venue: Venue) -> str:
     """Commands to try, each in a terminal of its own."""
+    fix, itch = venue.fix.port, venue.itch
+    user = next(iter(OUCH_USERS))
     return f"""\
 try:
-  python -m phase5_protocol.fix.by_hand {venue.fix.port} ALICE
-  python -m phase5_protocol.fix.by_hand {venue.fix.port} BOB --version FIX.4.2
-      buy 10 100.00 · sell 5 99.99 · replace NAME 20 100.01 · cancel NAME"""
+  python -m phase5_protocol.fix.by_hand {fix} ALICE
+  python -m phase5_protocol.fix.by_hand {fix} BOB --version FIX.4.2
+      buy 10 100.00 · sell 5 99.99 · replace NAME 20 100.01 · cancel NAME
+  python -m phase5_protocol.order_entry.by_hand {venue.ouch.address[1]} {user}
+      buy 10 100.00 · sell 5 99.99 · cancel NUMBER
+  python -m phase5_protocol.itch.watch {venue.itch_group} --requests {itch.endpoint}
+      each message, and at Ctrl-C the book that they make"""
 
 
 async def run(venue: Venue) -> int:
@@ -248,7 +274,10 @@ async def run(venue: Venue) -> int:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, venue.over.set)
-    print(f"{venue.addresses()}\n\n{examples(venue)}\n\nprices in ticks of a cent:", flush=True)
+    print(f"{venue.addresses()}\n\n{examples(venue)}\n", flush=True)
+    if venue.is_resumed:
+        print(RESUMED, flush=True)
+    print("prices in ticks of a cent:", flush=True)
     await venue.over.wait()
     print("closing", flush=True)
     await venue.close()
@@ -260,17 +289,24 @@ async def run(venue: Venue) -> int:
 
 
 def port_number(text: str) -> int:
-    """A port, as an argument."""
-    number = int(text)
-    if not 0 <= number <= 65_535:
-        raise argparse.ArgumentTypeError(f"port {number} is not 0 to 65535")
-    return number
+    """A port, as an argument; 0 for any that is free."""
+    if not (text.isascii() and text.isdigit() and int(text) <= _HIGHEST_PORT):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a port, which is 1 to {_HIGHEST_PORT} (or 0: any that is free)"
+        )
+    return int(text)
 
 
-def endpoint(text: str) -> Endpoint:
-    """GROUP:PORT, as an argument."""
-    address, _, port = text.rpartition(":")
-    return Endpoint(address, port_number(port))
+def channel_address(text: str) -> Endpoint:
+    """GROUP:PORT, as an argument: a group, or an address of this machine's loopback interface."""
+    endpoint = read_endpoint(text)
+    first = address_number(endpoint.address) >> 24
+    if first >> 4 != _MULTICAST and first != _LOOPBACK_NET:
+        raise argparse.ArgumentTypeError(
+            f"{endpoint.address} is neither a multicast group (224.0.0.0 to 239.255.255.255) nor"
+            " this machine (127.x.x.x); nothing is sent anywhere else"
+        )
+    return endpoint
 
 
 def parse(arguments: Sequence[str]) -> Options:
@@ -278,13 +314,35 @@ def parse(arguments: Sequence[str]) -> Options:
     default = Options()
     parser = argparse.ArgumentParser(prog="python -m phase5_protocol.serve", description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.add_argument("--fix-port", type=port_number, default=default.fix_port)
-    parser.add_argument("--ouch-port", type=port_number, default=default.ouch_port)
-    parser.add_argument("--snapshot-port", type=port_number, default=default.snapshot_port)
-    parser.add_argument("--itch", type=endpoint, default=default.itch, metavar="GROUP:PORT")
-    parser.add_argument("--events", type=endpoint, default=default.events, metavar="GROUP:PORT")
-    parser.add_argument("--store", type=Path, help="keep the FIX sessions in this directory")
-    parser.add_argument("--quiet", dest="is_quiet", action="store_true", help="no line per event")
+    for name, what in (("fix", "FIX"), ("ouch", "OUCH"), ("snapshot", "snapshots")):
+        parser.add_argument(
+            f"--{name}-port",
+            type=port_number,
+            default=getattr(default, f"{name}_port"),
+            metavar="PORT",
+            help=f"TCP port of {what}; 0: any that is free (default: %(default)s)",
+        )
+    for name, what in (("itch", "ITCH"), ("events", "event records")):
+        parser.add_argument(
+            f"--{name}",
+            type=channel_address,
+            default=getattr(default, name),
+            metavar="GROUP:PORT",
+            help=f"multicast group (or loopback address) of {what} (default: %(default)s)",
+        )
+    parser.add_argument(
+        "--store",
+        type=Path,
+        metavar="DIRECTORY",
+        help="keep the FIX sessions' numbers and messages here, over a kill -9; orders are not kept"
+        " (default: nothing is kept)",
+    )
+    parser.add_argument(
+        "--quiet",
+        dest="is_quiet",
+        action="store_true",
+        help="no line per event (default: a line for each)",
+    )
     return Options(**vars(parser.parse_args(arguments)))
 
 

@@ -288,10 +288,104 @@ def test_a_channel_without_heartbeats_stops_the_venue(monkeypatch: pytest.Monkey
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--fix-port", "65536"], ["--ouch-port", "-1"], ["--itch", "239.255.0.1:65536"]]
+    ("arguments", "answer"),
+    [
+        (["--fix-port", "65536"], "1 to 65535"),
+        (["--ouch-port", "-1"], "1 to 65535"),
+        (["--snapshot-port", "x"], "1 to 65535"),
+        (["--itch", "239.255.0.1:65536"], "such as 239.255.5.1:5204"),
+        (["--itch", "239.255.0.1"], "such as 239.255.5.1:5204"),
+        (["--events", "nowhere:5204"], "such as 239.255.5.1:5204"),
+        (["--itch", "10.0.0.1:5"], "neither a multicast group"),
+    ],
 )
-def test_a_port_that_is_none(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    """A traceback instead of an answer, from somewhere deep in a socket."""
+def test_an_address_that_is_none(
+    arguments: list[str], answer: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A traceback instead of an answer, from somewhere deep in a socket; and a feed that is sent
+    to somebody else's machine."""
     with pytest.raises(SystemExit):
         parse(arguments)
-    assert "is not 0 to 65535" in capsys.readouterr().err
+    assert answer in capsys.readouterr().err
+
+
+def test_what_it_says_to_try_works(tmp_path: Path) -> None:
+    """Commands on the screen that nobody ever typed; a second run that seems to be the first."""
+    group = f"239.255.{os.getpid() % 250 + 1}.253"
+    problem = multicast_problem(group)
+    if problem is not None:
+        pytest.skip(f"no multicast on the loopback interface: {problem}")
+    asyncio.run(asyncio.wait_for(_try(tmp_path, group), 2 * PATIENCE_S))
+
+
+async def _try(path: Path, group: str) -> None:
+    with listen(Endpoint(group, 0)) as one, listen(Endpoint(group, 0)) as other:
+        lines = str(one.lines[0]), str(other.lines[0])
+    words = ["phase5_protocol.serve", "--store", str(path), "--itch", lines[0], "--events"]
+    words += [lines[1], "--fix-port", "0", "--ouch-port", "0", "--snapshot-port", "0"]
+    async with program(*words) as venue:
+        first = await venue.until("OUCH .*session (O[0-9A-F]{9})$")
+        await venue.until("prices in ticks")
+        assert "not new" not in "".join(venue.lines)
+        said = [line.split()[2:] for line in venue.lines if line.startswith("  python -m ")]
+        (fix, _, ouch, watch) = said
+        async with program(*fix) as alice, program(*ouch) as carol, program(*watch) as screen:
+            await screen.until("SystemEvent")
+            await alice.until("logged on")
+            await carol.until("ready")
+            await _buy_and_cancel(alice, carol)
+            await screen.until("AddOrder .*shares 10, stock MBK, price 100.0000")
+            await screen.until("OrderExecuted .*shares 4")
+            await screen.until("OrderDelete")
+            screen.process.send_signal(signal.SIGINT)
+            await screen.until("MBK: 4 shares traded")
+            await screen.until("the book is empty")
+            carol.process.send_signal(signal.SIGINT)
+            await carol.until("logged out")
+            assert [await each.process.wait() for each in (screen, carol)] == [0, 0]
+        async with program(*ouch) as carol:
+            await carol.until("1 Executed: 4 @ 100.00")
+            await carol.until("ready")
+            carol.say("buy 1 99.00")
+            await carol.until("3 Accepted: buy 1 @ 99.00")
+            venue.process.kill()
+            await carol.until("logged out: connection lost")
+            assert await carol.process.wait() == 1
+    async with program(*words) as venue:
+        second = await venue.until("OUCH .*session (O[0-9A-F]{9})$")
+        assert second[1] != first[1]
+        await venue.until("The store is not new")
+
+
+async def _buy_and_cancel(alice: Program, carol: Program) -> None:
+    """Ten against four, and the rest taken back; what cannot be understood, and is not wanted."""
+    carol.say("buy 10 100.00")
+    await carol.until("^1 Accepted: buy 10 @ 100.00$")
+    alice.say("sell 4 100.00")
+    await carol.until("^1 Executed: 4 @ 100.00$")
+    carol.say("buy ten 100.00")
+    await carol.until("'ten' is not a whole number")
+    carol.say("buy 1 100.001")
+    await carol.until("^2 Rejected: invalid price$")
+    carol.say("cancel 1")
+    await carol.until("^1 Canceled: 6, by request$")
+
+
+def test_who_is_not_let_in_is_told(capfd: pytest.CaptureFixture[str]) -> None:
+    """A traceback, or a client that waits for ever."""
+
+    async def scenario(venue: Venue) -> None:
+        port = str(venue.ouch.address[1])
+        by_hand = "phase5_protocol.order_entry.by_hand"
+        for words in ([port, "nobody"], [port, "carol", "--password", "guess"]):
+            async with program(by_hand, *words) as client:
+                assert await client.process.wait() == 1
+        await venue.close()
+        async with program(by_hand, port, "carol") as client:
+            assert await client.process.wait() == 1
+
+    in_process(scenario)
+    said = capfd.readouterr().err
+    assert said.count("not logged in: ") == said.count("not authorized") == 2, said
+    assert said.count("no connection: ") == 1, said
+    assert "Traceback" not in said

@@ -19,7 +19,7 @@ from phase5_protocol.fix.orders import FixOrders
 from phase5_protocol.fix.session import Session
 from phase5_protocol.fix.store import MemoryStore
 from phase5_protocol.itch.feed import ItchFeed
-from phase5_protocol.itch.messages import parse
+from phase5_protocol.itch.messages import parse, show_value
 from phase5_protocol.listing import Listing
 from phase5_protocol.multicast.native_udp import LOOPBACK
 from phase5_protocol.order_entry.client import OuchClient
@@ -109,7 +109,7 @@ def _show_orders(
     picture(f"NewOrderSingle, {len(sent)} bytes", _fields(sent))
     show(f"Carol sells 4 at 99.99 over OUCH 5.0: the same wish in {len(sell)} bytes.")
     picture("Enter Order, in hexadecimal", _fold(sell.hex(" ").split(), " "))
-    show("They trade at Alice's price, for she was there first. What she is told:")
+    show("They trade at Alice's price, for she was there first. What Alice is told:")
     answer = encode(reports[-1])
     lines = [describe(report) for report in reports]
     picture("ExecutionReports", "\n".join([*lines, "", _fields(answer)]))
@@ -134,5 +134,6 @@ def _fields(message: bytes) -> str:
 def _line(message: bytes) -> str:
     """A message with its own fields, without those that all have."""
     read = parse(message)
-    own = [each.name for each in read.layout.fields if each.offset > 10]
-    return f"{read.letter}  " + "  ".join(f"{name} {getattr(read, name)}" for name in own)
+    own = [each for each in read.layout.fields if each.offset > 10]
+    says = [f"{each.name} {show_value(each, getattr(read, each.name))}" for each in own]
+    return "  ".join([read.letter, *says])

@@ -119,4 +119,5 @@ TABLES: dict[str, Table] = {
     "multicast_latency": from_grid("multicast", protocol_tables.multicast_latency),
     "multicast_recovery": from_grid("multicast", protocol_tables.multicast_recovery),
     "multicast_parts": from_grid("multicast", protocol_tables.multicast_parts),
+    "multicast_dead": from_grid("multicast", protocol_tables.multicast_dead),
 }

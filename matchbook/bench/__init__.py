@@ -139,6 +139,11 @@ queue of others that could not be compiled here, and why)
   ``loss_0``, ``times_ours``
 - ``cases.parts.contestants.{pack,store,receive}`` per message,
   ``cases.kernel.contestants.{stdlib,batches}`` per datagram of 1,472 bytes
+- ``cases.dead.contestants.{alive,both,dead}`` (the publisher's own time in ``publish``, with one
+  subscriber that reads, with two, and with one beside another that joined and never does; absent
+  where there is no multicast): ``ours`` (alive), ``noise_floor``; each also with ``times_ours``,
+  and ``dead`` with ``datagrams`` (of all runs together, those before the timed ones too) and, of
+  them, ``kernel_drops`` (-1: not known)
 - ``latency.{10000,100000,500000}`` (messages a second that are due): ``p50``, ``p99``, ``p99_9``
   (medians of ``runs``), ``max``, ``latest_ns`` (the largest: published after it was due),
   ``samples``, ``datagrams``, ``kernel_drops``, ``gaps``, ``requests``; ``latency.machine``: as in

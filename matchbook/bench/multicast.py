@@ -17,6 +17,10 @@ looks at the clock.
 ``recovery`` has no socket: a whole session in C through a network that loses none, or some, of the
 datagrams, requests and answers (``phase5_protocol/c/bench.h``). ``parts`` takes packing, keeping
 and receiving one by one, in large batches from Python; ``kernel`` a datagram's way in and out.
+
+``dead`` times ``publish`` alone, to one subscriber that reads and then beside another that joined
+and never does. Both are on this machine, where the kernel hands a datagram to every member of the
+group, or drops it, within the publisher's call: over a network a switch does that.
 """
 
 from __future__ import annotations
@@ -32,7 +36,8 @@ from contract.floor import Nanoseconds
 from matchbook.bench.interleave import Contestant, measure
 from matchbook.bench.latency import PERCENTILES, percentiles
 from matchbook.bench.multicast_child import HEADER_BYTES, MESSAGE_BYTES
-from matchbook.bench.multicast_link import Link, PackingTrial
+from matchbook.bench.multicast_dead import dead_trials
+from matchbook.bench.multicast_link import Link, PackingTrial, own_group
 from matchbook.bench.multicast_parts import kernel_trials, part_trials, recovery_trials
 from matchbook.bench.pipeline import pinned_to
 from matchbook.bench.rings_effects import floors, samples_facts
@@ -78,7 +83,9 @@ def run(session: Session) -> dict[str, Any]:
         kernel = compare(
             session, "kernel", kernel_trials(session.quick), "batches", "stdlib", rounds
         )
-    cases = {"packing": packing, "recovery": recovery, "parts": parts, "kernel": kernel}
+        cases = {"packing": packing, "recovery": recovery, "parts": parts, "kernel": kernel}
+        if transport == "multicast":  # a second one cannot join anything else
+            cases["dead"] = measure_dead(session, rounds)
     return {
         "seed": _SEED,
         "rounds": rounds,
@@ -133,6 +140,16 @@ def measure_packing(session: Session, link: Link, rounds: int) -> dict[str, Any]
             "ns_per_datagram": facts["ns"] / each,
             **{key: sum(run[key] for run in trial.losses) for key in trial.losses[0]},
         }
+    return case
+
+
+def measure_dead(session: Session, rounds: int) -> dict[str, Any]:
+    """The publisher's own time, with one subscriber, two, and one and one that never reads."""
+    trials = dead_trials(session.quick, own_group())
+    alive = trials[0].name
+    case = compare(session, "dead", trials, alive, alive, rounds)
+    for trial in trials:
+        case["contestants"][trial.name] |= trial.facts()
     return case
 
 

@@ -69,6 +69,12 @@ class Arrival(NamedTuple):
         return clipped
 
 
+def own_group() -> str:
+    """A group of this process's own."""
+    number = os.getpid()
+    return f"239.255.{number % 250 + 1}.{number // 250 % 250 + 1}"
+
+
 class Link:
     """A process that publishes, and a subscriber for each session in this one.
 
@@ -79,8 +85,7 @@ class Link:
 
     def __init__(self, cores: tuple[int, ...], room: int) -> None:
         context = multiprocessing.get_context("spawn")
-        number = os.getpid()
-        group = f"239.255.{number % 250 + 1}.{number // 250 % 250 + 1}"
+        group = own_group()
         #: Why there is no multicast here; None: there is.
         self.problem = multicast_problem(group)
         self._line = Endpoint(LOOPBACK if self.problem else group, 0)

@@ -55,6 +55,11 @@ KERNEL_WORDS: Final = {
     "stdlib": "kernel, by `socket.send` and `recv`",
     "batches": "kernel, ours, 32 a call",
 }
+DEAD_WORDS: Final = {
+    "alive": "one that reads",
+    "both": "two that read",
+    "dead": "one that reads, one that never does",
+}
 _KINDS: Final = ("commands", "events")
 _MICRO: Final = 1e3
 _MILLI: Final = 1e6
@@ -234,6 +239,27 @@ def multicast_parts(receipt: Receipt) -> Grid:
     return Grid("multicast: parts", head, rows, 2, note)
 
 
+def multicast_dead(receipt: Receipt) -> Grid:
+    """What a subscriber that never reads costs the publisher."""
+    head = ["subscribers", "publish, ns per message", "ns per datagram", "times", "dropped"]
+    case = receipt["cases"].get("dead")
+    if case is None:
+        rows = [[words, *["–"] * 4] for words in DEAD_WORDS.values()]
+        note = f"Not measured here, where the transport is {receipt['transport']}"
+        return Grid("multicast: a dead subscriber", head, rows, 4, note)
+    rows = []
+    for name, words in DEAD_WORDS.items():
+        facts = case["contestants"][name]
+        share = "–"
+        if name == "dead":
+            drops = facts["kernel_drops"]
+            share = f"{drops / facts['datagrams']:.1%}" if drops >= 0 else "not known"
+        cells = [three_digits(facts["ns"]), three_digits(22 * facts["ns"])]
+        rows.append([words, *cells, _times(case, name, facts["times_ours"]), share])
+    note = f"The publisher's own time; 22 messages in a datagram, one machine; {_noise([case])}"
+    return Grid("multicast: a dead subscriber", head, rows, 4, note)
+
+
 def codecs_shown(receipt: Receipt) -> Iterator[Grid]:
     """What is printed after the suite ``codecs``."""
     yield codecs_single(receipt)
@@ -249,6 +275,7 @@ def multicast_shown(receipt: Receipt) -> Iterator[Grid]:
     yield multicast_latency(receipt)
     yield multicast_recovery(receipt)
     yield multicast_parts(receipt)
+    yield multicast_dead(receipt)
 
 
 def _faster(case: Receipt, name: str) -> str:

@@ -18,6 +18,7 @@ from matchbook.bench import (
     codecs,
     itch,
     multicast,
+    multicast_dead,
     multicast_link,
     multicast_parts,
     protocol_tables,
@@ -31,6 +32,8 @@ from phase5_protocol.flat.contenders import batches, rows_of, singles
 from phase5_protocol.itch.contenders import CONTENDERS
 from phase5_protocol.itch.sample import generate_day
 from phase5_protocol.multicast.native_network import LossyNetwork
+from phase5_protocol.multicast.native_udp import multicast_problem
+from phase5_protocol.multicast.publisher import Publisher
 from phase5_protocol.multicast.subscriber import Subscriber
 
 QUICK = Session({}, rounds=1, quick=True)
@@ -235,6 +238,66 @@ def test_a_part_that_does_other_work_is_not_measured() -> None:
             replace(trial, expected=trial.expected[:-1] + b"?").run()
     words = {**protocol_tables.PART_WORDS, **protocol_tables.KERNEL_WORDS}
     assert [trial.name for trial in trials] == list(words)
+
+
+@pytest.fixture
+def group() -> str:
+    """A group to join, on a machine where one can."""
+    made = multicast_link.own_group()
+    if problem := multicast_problem(made):
+        pytest.skip(f"no multicast here: {problem}")
+    return made
+
+
+def test_the_dead_subscriber_was_there_and_full(group: str) -> None:
+    """Guards: a dead subscriber that costs nothing because it never joined, or still had room."""
+    trials = multicast_dead.dead_trials(True, group)
+    assert [trial.name for trial in trials] == list(protocol_tables.DEAD_WORDS)
+    alive, both, dead = trials
+    for trial in trials:
+        assert trial.run().commands == len(trial.records) - trial.untimed > 0
+        assert trial.datagrams == [len(trial.records) // 22]
+    assert alive.facts() == both.facts() == {}
+    timed = (len(dead.records) - dead.untimed) // 22
+    drops = dead.facts()["kernel_drops"]
+    assert drops == -1 or timed <= drops < dead.datagrams[0]
+
+
+def test_a_dead_subscriber_that_was_not_sent_all_is_not_measured(
+    group: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Guards: a comparison with a dead subscriber elsewhere, or with one that is not full."""
+    dead = multicast_dead.dead_trials(True, group)[-1]
+    short = replace(dead, records=dead.records[: 32 * 22], untimed=0)
+    with pytest.raises(WrongAnswerError, match="dead: of 32 datagrams the kernel holds 32"):
+        short.run()
+    elsewhere = dead._other_one
+    monkeypatch.setattr(dead, "_other_one", lambda _: elsewhere(0))
+    with pytest.raises(WrongAnswerError, match="the kernel holds 0"):
+        dead.run()
+
+
+def test_one_wrong_byte_beside_a_dead_subscriber_is_seen(
+    group: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Guards: a publisher that is fast because it does not send what it was given."""
+
+    class Liar(Publisher):
+        def publish(self, records: RecordArray, record_bytes: int = 64) -> int:
+            other = records.copy()
+            other["leaves"][-1] ^= 1
+            return super().publish(other, record_bytes)
+
+    monkeypatch.setattr(multicast_dead, "Publisher", Liar)
+    with pytest.raises(WrongAnswerError, match="alive: the messages that came"):
+        multicast_dead.dead_trials(True, group)[0].run()
+
+
+def test_without_a_group_the_dead_subscriber_is_said_not_to_be_measured() -> None:
+    """Guards: a suite that fails, or a row missing without a word, where there is no multicast."""
+    grid = protocol_tables.multicast_dead({"transport": "unicast", "cases": {}})
+    assert "unicast" in grid.note
+    assert {cell for row in grid.rows for cell in row[1:]} == {"–"}
 
 
 def test_messages_of_a_run_are_the_same_in_any_process_and_all_different() -> None:

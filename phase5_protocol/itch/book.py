@@ -43,6 +43,7 @@ from typing import Any, Final, NamedTuple
 from sortedcontainers import SortedDict
 
 from contract.engine import LevelView
+from contract.errors import ConfigurationError
 from contract.messages import Side
 from phase5_protocol.itch.fields import Layout
 from phase5_protocol.itch.layouts import LAYOUTS
@@ -123,7 +124,14 @@ class ItchBook:
         Args:
             max_orders: live orders over all stocks; what joins beyond them is a trouble.
             keep_troubles: how many to keep in words.
+
+        Raises:
+            ConfigurationError: no room for a single order, or a negative number.
         """
+        if max_orders < 1:
+            raise ConfigurationError(f"ItchBook: max_orders {max_orders} is not 1 or more")
+        if keep_troubles < 0:
+            raise ConfigurationError(f"ItchBook: keep_troubles {keep_troubles} is not 0 or more")
         self.message_counts: Counter[str] = Counter()
         self.troubles: Counter[Trouble] = Counter()
         self.first_troubles: list[str] = []

@@ -24,13 +24,14 @@ from pathlib import Path
 from typing import IO, Any, Final, TypeVar
 
 from contract.byte_source import OnRead, open_bytes
-from contract.errors import InputFileError
+from contract.errors import ConfigurationError, InputFileError
 from phase5_protocol.itch import native
 from phase5_protocol.itch.layouts import LAYOUTS
 from phase5_protocol.itch.messages import Message, parse
 from phase5_protocol.itch.native import Flag, Status, Table, Tables, Tally
 
 BLOCK_BYTES: Final = 1 << 18
+_MOST_BLOCK_BYTES: Final = 1 << 30
 _LENGTH_BYTES: Final = 2
 
 T = TypeVar("T")
@@ -165,6 +166,8 @@ def read_file(
     Raises:
         InputFileError: as :func:`decode`, after all messages before it have been yielded; or the
             file cannot be read.
+        ConfigurationError: ``block_bytes`` below 1, with which nothing would ever be read, or above
+            1 GiB.
     """
     with open_bytes(path, on_read) as stream:
         for _, (tally, tables) in _walk(stream, path, native.decode, strict, block_bytes):
@@ -229,6 +232,9 @@ def _walk(
 
     What is left is half a message: at most 65,536 bytes, however long the file.
     """
+    if not 1 <= block_bytes <= _MOST_BLOCK_BYTES:
+        what = f"{path}: block_bytes {block_bytes} is not 1 to {_MOST_BLOCK_BYTES}"
+        raise ConfigurationError(what)
     flags = _flags(strict, blocks=False)
     rest, offset, index = b"", 0, 0
     while True:

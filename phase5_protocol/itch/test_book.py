@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from contract.byte_source import open_bytes
 from contract.engine import LevelView
+from contract.errors import ConfigurationError
 from contract.messages import Side
 from contract.shared_data import find
 from phase5_protocol.itch.book import ItchBook, ItchOrder, Trouble
@@ -224,3 +225,17 @@ def test_a_shuffled_feed_is_survived() -> None:
     book = built(*messages)
     assert set(book.troubles) == {Trouble.UNKNOWN_REFERENCE}
     assert len(book) == book.troubles[Trouble.UNKNOWN_REFERENCE] > 10
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"max_orders": -1}, "max_orders -1 is not 1"),
+        ({"max_orders": 0}, "max_orders 0 is not 1"),
+        ({"keep_troubles": -1}, "keep_troubles -1 is not 0"),
+    ],
+)
+def test_a_book_that_cannot_be(options: dict[str, int], said: str) -> None:
+    """Guards: a book that takes a whole day and shows nothing but troubles."""
+    with pytest.raises(ConfigurationError, match=said):
+        ItchBook(**options)

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contract.errors import InputFileError
+from contract.errors import ConfigurationError, InputFileError
 from phase5_protocol.itch import native
 from phase5_protocol.itch.decode import (
     decode,
@@ -238,3 +238,16 @@ def test_a_buffer_too_large_for_records_is_refused(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(native, "records", lambda *_, **__: (full, empty))
     with pytest.raises(ValueError, match="more than 2 GiB"):
         decode_records(DAY)
+
+
+@pytest.mark.parametrize("block_bytes", [0, -1, (1 << 30) + 1])
+def test_blocks_of_no_bytes(tmp_path: Path, block_bytes: int) -> None:
+    """Guards: a right file that seems to be empty, because nothing of it was ever read."""
+    path = tmp_path / "day.itch50"
+    path.write_bytes(SHORT)
+    said = f"block_bytes {block_bytes} is not 1 to"
+    with pytest.raises(ConfigurationError, match=said):
+        list(read_file(path, block_bytes=block_bytes))
+    for read in (read_records, iter_bytes):
+        with pytest.raises(ConfigurationError, match=said):
+            list(read(io.BytesIO(SHORT), path, block_bytes=block_bytes))

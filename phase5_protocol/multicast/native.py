@@ -1,4 +1,4 @@
-"""MoldUDP64 in C: packing and parsing packets, the store they are sent again from, its limiter.
+"""MoldUDP64 in C: packing and parsing packets, the store they are sent again from.
 
 A call crosses into C once for a whole batch. Handles belong to one thread at a time.
 """
@@ -13,10 +13,16 @@ import numpy as np
 
 from contract.errors import ConfigurationError, InvariantError
 from phase5_protocol._protocol import ffi, lib
+from phase5_protocol.multicast.limits import (
+    MOST_MESSAGE_BYTES,
+    MOST_U64,
+    check_session,
+    check_whole,
+)
 from phase5_protocol.multicast.mold import (
     DATAGRAM_DTYPE,
     DEFAULT_DATAGRAM_BYTES,
-    LimiterCounters,
+    MAX_DATAGRAM_BYTES,
     MalformedPacketError,
     Outcome,
     Packet,
@@ -90,6 +96,7 @@ def check_with(check: Callable[..., int], handle: Any) -> None:
 
 def check_row(records: Any, record_bytes: int) -> tuple[Any, int]:
     """A buffer as whole records of some length, and how many they are."""
+    check_whole("records", record_bytes=(record_bytes, 1, MOST_MESSAGE_BYTES))
     source = as_bytes(records)
     count, rest = divmod(len(source), record_bytes)
     if rest:
@@ -164,7 +171,13 @@ class MoldPacker(Owner):
     def __init__(
         self, session: str, next_sequence: int = 1, limit_bytes: int = DEFAULT_DATAGRAM_BYTES
     ) -> None:
-        handle = lib.mold_packer_new(session_bytes(session), next_sequence, limit_bytes)
+        name = check_session("MoldPacker", session)
+        check_whole(
+            "MoldPacker",
+            next_sequence=(next_sequence, 1, MOST_U64),
+            limit_bytes=(limit_bytes, 22, MAX_DATAGRAM_BYTES),
+        )
+        handle = lib.mold_packer_new(name, next_sequence, limit_bytes)
         super().__init__(handle, lib.mold_packer_free, "packer")
         self.limit_bytes = limit_bytes
         self._datagram = ffi.new("const uint8_t **")
@@ -297,9 +310,14 @@ class MessageStore(Owner):
         capacity_messages: int = 1 << 20,
         log: Log | None = None,
     ) -> None:
-        handle = lib.mold_store_new(
-            session_bytes(session), first, capacity_bytes, capacity_messages
+        name = check_session("MessageStore", session)
+        check_whole(
+            "MessageStore",
+            first=(first, 1, MOST_U64),
+            capacity_bytes=(capacity_bytes, 64, 1 << 40),
+            capacity_messages=(capacity_messages, 1, 1 << 32),
         )
+        handle = lib.mold_store_new(name, first, capacity_bytes, capacity_messages)
         super().__init__(handle, lib.mold_store_free, "message store")
         self._answer = ffi.new("uint8_t[]", lib.MOLD_MAX_DATAGRAM)
         self._size = ffi.new("size_t *")
@@ -374,27 +392,3 @@ def _reader(log: Log) -> Callable[[Any, int, Any, int], int]:
         return len(message)
 
     return read
-
-
-class RequestLimiter(Owner):
-    """Buckets of tokens: so many requests a second for an address, and for all together."""
-
-    def __init__(
-        self,
-        per_second: int = 1_000,
-        burst: int = 100,
-        total_per_second: int = 20_000,
-        total_burst: int = 2_000,
-        addresses: int = 4_096,
-    ) -> None:
-        handle = lib.mold_limiter_new(addresses, per_second, burst, total_per_second, total_burst)
-        super().__init__(handle, lib.mold_limiter_free, "request limiter")
-
-    def allow(self, host: int, port: int, now_ns: int) -> bool:
-        """Take a token of an address (IPv4 as a number); False: there is none. O(1)."""
-        return bool(lib.mold_limiter_allow(self.handle, host << 16 | port, now_ns))
-
-    def counters(self) -> LimiterCounters:
-        """What it said so far."""
-        counted: LimiterCounters = named(LimiterCounters, lib.mold_limiter_count(self.handle))
-        return counted

@@ -11,8 +11,10 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from contract.errors import ConfigurationError
 from phase5_protocol._protocol import ffi, lib
-from phase5_protocol.multicast.mold import NEVER_NS, NetworkCounters
+from phase5_protocol.multicast.limits import MOST_U64, check_number, check_whole
+from phase5_protocol.multicast.mold import MAX_DATAGRAM_BYTES, NEVER_NS, NetworkCounters
 from phase5_protocol.multicast.native import Owner, as_bytes, check_with, named
 
 _CHECKS: Final = {
@@ -20,6 +22,9 @@ _CHECKS: Final = {
     "udp": lib.LOSSY_CHECK_UDP,
     "none": lib.LOSSY_CHECK_NONE,
 }
+
+#: The longest delay, c/lossy_network.c's.
+_MOST_NS: Final = 1 << 60
 
 
 class LossyNetwork(Owner):
@@ -54,7 +59,25 @@ class LossyNetwork(Owner):
         max_datagram: int = 2048,
     ) -> None:
         if checksum not in _CHECKS:
-            raise ValueError(f"checksum {checksum!r} is not one of {', '.join(_CHECKS)}")
+            known = ", ".join(_CHECKS)
+            raise ConfigurationError(f"LossyNetwork: checksum {checksum!r} is not one of {known}")
+        check_number(
+            "LossyNetwork",
+            loss=(loss, 0, 1),
+            duplication=(duplication, 0, 1),
+            reordering=(reordering, 0, 1),
+            corruption=(corruption, 0, 1),
+            truncation=(truncation, 0, 1),
+        )
+        check_whole(
+            "LossyNetwork",
+            seed=(seed, 0, MOST_U64),
+            delay_ns=(delay_ns, 0, _MOST_NS),
+            jitter_ns=(jitter_ns, 0, _MOST_NS),
+            reorder_ns=(reorder_ns, 0, _MOST_NS),
+            capacity=(capacity, 1, 1 << 20),
+            max_datagram=(max_datagram, 1, MAX_DATAGRAM_BYTES),
+        )
         config = ffi.new(
             "lossy_config *",
             {
@@ -118,8 +141,6 @@ class LossyNetwork(Owner):
 
 
 def _millionths(chance: float) -> int:
-    if not 0 <= chance <= 1:
-        raise ValueError(f"{chance} is not a chance between 0 and 1")
     return round(chance * 1_000_000)
 
 

@@ -10,6 +10,14 @@ import numpy.typing as npt
 
 from contract.errors import ConfigurationError
 from phase5_protocol._protocol import ffi, lib
+from phase5_protocol.multicast.limits import (
+    DAY_NS,
+    MOST_MESSAGE_BYTES,
+    MOST_U32,
+    MOST_U64,
+    check_session,
+    check_whole,
+)
 from phase5_protocol.multicast.mold import (
     DeliveryKind,
     Gap,
@@ -18,7 +26,6 @@ from phase5_protocol.multicast.mold import (
     Problem,
     ReceiverCounters,
     Verdict,
-    session_bytes,
 )
 from phase5_protocol.multicast.native import Owner, Packed, as_bytes, check_with, named
 
@@ -84,6 +91,23 @@ class ReceiverConfig(NamedTuple):
     request_timeout_ns: int = 20_000_000
 
 
+def _check_config(config: ReceiverConfig) -> None:
+    least = 0 if config.record_bytes else 1  # it is not looked at if all have one length
+    check_whole(
+        "ReceiverConfig",
+        start=(config.start, 0, MOST_U64),
+        record_bytes=(config.record_bytes, 0, MOST_MESSAGE_BYTES),
+        max_message_bytes=(config.max_message_bytes, least, MOST_MESSAGE_BYTES),
+        window_messages=(config.window_messages, 64, 1 << 22),
+        max_gaps=(config.max_gaps, 1, 1 << 16),
+        max_requests=(config.max_requests, 1, 1024),
+        request_messages=(config.request_messages, 1, 65535),
+        attempts=(config.attempts, 0, MOST_U32),
+        reorder_delay_ns=(config.reorder_delay_ns, 0, DAY_NS),
+        request_timeout_ns=(config.request_timeout_ns, 1, DAY_NS),
+    )
+
+
 class Receiver(Owner):
     """A state machine: no socket and no clock inside. See the head of c/mold_receiver.h.
 
@@ -93,17 +117,19 @@ class Receiver(Owner):
 
     def __init__(self, config: ReceiverConfig | None = None) -> None:
         config = config or ReceiverConfig()
+        _check_config(config)
         limits = config._asdict()
         session = limits.pop("session")
         struct = ffi.new("mold_receiver_config *", limits | {"has_session": session is not None})
         if session is not None:
-            ffi.memmove(struct.session, session_bytes(session), lib.MOLD_SESSION_BYTES)
+            name = check_session("ReceiverConfig", session)
+            ffi.memmove(struct.session, name, lib.MOLD_SESSION_BYTES)
         problem = ffi.new("const char **")
         handle = lib.mold_receiver_new(struct, problem)
         if handle == ffi.NULL:
-            name = ffi.string(problem[0]).decode()
+            field = ffi.string(problem[0]).decode()
             raise ConfigurationError(
-                f"receiver: {name} {limits.get(name, '')} is out of its limits"
+                f"receiver: {field} {limits.get(field, '')} is out of its limits"
             )
         super().__init__(handle, lib.mold_receiver_free, "receiver")
         self.config = config

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import functools
+import math
 import os
 import time
 from collections.abc import Iterable, Sequence
@@ -14,6 +15,7 @@ import numpy as np
 
 from contract.errors import ConfigurationError, MatchbookError
 from phase5_protocol._protocol import ffi, lib
+from phase5_protocol.multicast.limits import check_whole
 from phase5_protocol.multicast.mold import DATAGRAM_DTYPE
 from phase5_protocol.multicast.native import Packed
 
@@ -244,8 +246,26 @@ class UdpSocket:
         self.close()
 
 
+def check_endpoints(owner: str, field: str, endpoints: Any, least_port: int) -> None:
+    """Check a list of addresses and ports; ``least_port`` 1 for those to send to.
+
+    Raises:
+        ConfigurationError: it is no list of them (a string, one alone), or one cannot be.
+    """
+    if isinstance(endpoints, str | bytes | Endpoint) or not isinstance(endpoints, Sequence):
+        what = f"{owner}: {field} {endpoints!r}"
+        raise ConfigurationError(f"{what} is not a list of Endpoint(address, port)")
+    for each in endpoints:
+        if not isinstance(each, Endpoint):
+            raise ConfigurationError(f"{owner}: {field}: {each!r} is not Endpoint(address, port)")
+        address_number(each.address)
+        check_whole(f"{owner}: {field} {each}", port=(each.port, least_port, 65535))
+
+
 def wait_any(sockets: Sequence[UdpSocket], timeout_s: float) -> list[UdpSocket]:
     """Wait until any of up to eight sockets has something; those that have, or none in time."""
+    if math.isnan(timeout_s):
+        raise ConfigurationError(f"wait: timeout_s {timeout_s} is not a number of seconds")
     handles = ffi.new("udp_socket *[]", [each.handle for each in sockets])
     end = time.monotonic() + timeout_s
     left = timeout_s

@@ -28,9 +28,28 @@ from typing import Any, Final, Self
 import numpy as np
 
 from contract.errors import ConfigurationError
-from phase5_protocol.multicast.mold import DATAGRAM_DTYPE, DEFAULT_DATAGRAM_BYTES, NEVER_NS
+from phase5_protocol.multicast.limits import (
+    DAY_S,
+    LEAST_DATAGRAM_BYTES,
+    MOST_MESSAGE_BYTES,
+    check_number,
+    check_session,
+    check_whole,
+)
+from phase5_protocol.multicast.mold import (
+    DATAGRAM_DTYPE,
+    DEFAULT_DATAGRAM_BYTES,
+    MAX_DATAGRAM_BYTES,
+    NEVER_NS,
+)
 from phase5_protocol.multicast.native import MessageStore, MoldPacker, Packed
-from phase5_protocol.multicast.native_udp import LOOPBACK, Endpoint, UdpSocket, clock_ns
+from phase5_protocol.multicast.native_udp import (
+    LOOPBACK,
+    Endpoint,
+    UdpSocket,
+    check_endpoints,
+    clock_ns,
+)
 
 #: Records packed in one go: bounds the memory of a large ``publish``.
 _CHUNK: Final = 4096
@@ -69,7 +88,8 @@ class Publisher:
 
     Raises:
         SocketError: no such interface.
-        ConfigurationError: nobody to send to, or a store of another session.
+        ConfigurationError: nobody to send to, a destination that cannot be, or a number out of
+            range.
     """
 
     def __init__(
@@ -87,10 +107,14 @@ class Publisher:
     ) -> None:
         if not to:
             raise ConfigurationError(f"publisher {session!r}: no group or address to send to")
-        if not (heartbeat_s > 0 <= max_delay_s):
-            raise ConfigurationError(
-                f"publisher {session!r}: heartbeat {heartbeat_s} s, delay {max_delay_s} s"
-            )
+        check_session("Publisher", session)
+        check_endpoints("Publisher", "to", to, least_port=1)
+        check_number(
+            "Publisher", heartbeat_s=(heartbeat_s, 1e-6, DAY_S), max_delay_s=(max_delay_s, 0, DAY_S)
+        )
+        check_whole(
+            "Publisher", datagram_bytes=(datagram_bytes, LEAST_DATAGRAM_BYTES, MAX_DATAGRAM_BYTES)
+        )
         self.session = session
         self.to = tuple(to)
         self.store = MessageStore(session) if store is None else store
@@ -124,7 +148,9 @@ class Publisher:
 
         Raises:
             ValueError: not whole records, records longer than a datagram, or after ``end``.
+            ConfigurationError: ``record_bytes`` below 1, or beyond any datagram.
         """
+        check_whole("Publisher", record_bytes=(record_bytes, 1, MOST_MESSAGE_BYTES))
         self._check(record_bytes)
         first = self.next_sequence
         view = memoryview(records).cast("B") if len(records) else memoryview(b"")

@@ -28,7 +28,8 @@ from phase5_protocol.multicast.mold import (
     MalformedPacketError,
     Outcome,
 )
-from phase5_protocol.multicast.native import MessageStore, RequestLimiter, parse_request
+from phase5_protocol.multicast.native import MessageStore, parse_request
+from phase5_protocol.multicast.native_limiter import RequestLimiter
 from phase5_protocol.multicast.native_udp import (
     LOOPBACK,
     Datagram,

@@ -23,14 +23,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Self
 
-from contract.errors import ConfigurationError
+from contract.errors import ConfigurationError, MatchbookError
+from phase5_protocol.multicast.limits import check_whole
 from phase5_protocol.multicast.mold import (
     DEFAULT_DATAGRAM_BYTES,
+    MAX_DATAGRAM_BYTES,
     NEVER_NS,
     DeliveryKind,
     Gap,
     GapState,
+    MalformedPacketError,
 )
+from phase5_protocol.multicast.native import parse_packet
 from phase5_protocol.multicast.native_network import LossyNetwork
 from phase5_protocol.multicast.native_receiver import Delivery, Receiver, ReceiverConfig
 from phase5_protocol.multicast.native_udp import (
@@ -39,6 +43,7 @@ from phase5_protocol.multicast.native_udp import (
     Endpoint,
     UdpSocket,
     address_number,
+    check_endpoints,
     clock_ns,
     wait_any,
 )
@@ -49,6 +54,10 @@ _REQUEST_LINK: Final = 7
 #: Batches taken from one socket before the others and the timers get their turn.
 _BATCHES_AT_ONCE: Final = 8
 _LOOK_AROUND_S: Final = 0.05
+#: Messages of a wrong length, and none of the right one, that make a channel one of another kind.
+_ENOUGH_WRONG: Final = 16
+#: Header and the length of one message.
+_BLOCK_OVERHEAD: Final = 22
 
 
 @dataclass
@@ -83,6 +92,48 @@ def describe_gap(gap: Gap) -> str:
     return " -> ".join(stages)
 
 
+class _LengthWatch:
+    """Looks at messages until it knows whether they have the length that was expected.
+
+    One message of the right length settles it: what is wrong later is a matter for the counters.
+    """
+
+    def __init__(self, config: ReceiverConfig) -> None:
+        self._config = config
+        self._seen: Counter[int] = Counter()
+        self.undecided = config.record_bytes > 0
+
+    def look(self, datagram: bytes) -> None:
+        """Take a datagram into account; those that a receiver refuses unread do not count."""
+        if not self.undecided:
+            return
+        try:
+            packet = parse_packet(datagram)
+        except MalformedPacketError:
+            return
+        if self._config.session not in (None, packet.session):
+            return
+        self._seen.update(map(len, packet.messages))
+        if self._config.record_bytes in self._seen:
+            self.undecided = False
+
+    def check(self) -> None:
+        """Complain, once, if enough was seen and nothing was right.
+
+        Raises:
+            MatchbookError: says what lengths there are.
+        """
+        if not self.undecided or self._seen.total() < _ENOUGH_WRONG:
+            return
+        self.undecided = False
+        least, most = min(self._seen), max(self._seen)
+        lengths = f"{least}" if least == most else f"{least} to {most}"
+        raise MatchbookError(
+            f"subscriber: every message has {lengths} bytes, {self._config.record_bytes} expected: "
+            "is this channel of another kind? record_bytes=0 takes any length"
+        )
+
+
 class Subscriber:
     """Listens to a session on one or more lines.
 
@@ -100,7 +151,7 @@ class Subscriber:
 
     Raises:
         SocketError: a group cannot be joined, a port is taken.
-        ConfigurationError: no line or too many, or numbers out of range.
+        ConfigurationError: no line or too many, an endpoint that cannot be, numbers out of range.
     """
 
     def __init__(
@@ -117,12 +168,22 @@ class Subscriber:
         gap_log: int = 1024,
         clock: Callable[[], int] = clock_ns,
     ) -> None:
+        check_endpoints("Subscriber", "lines", lines, least_port=0)
         if not 1 <= len(lines) <= MOST_LINES:
             raise ConfigurationError(f"subscriber: {len(lines)} lines are not 1 to {MOST_LINES}")
+        check_endpoints("Subscriber", "requests_to", requests_to, least_port=1)
+        config = config or ReceiverConfig()
+        least_bytes = _BLOCK_OVERHEAD + max(config.record_bytes, 1)
+        check_whole(
+            "Subscriber",
+            datagram_bytes=(datagram_bytes, least_bytes, MAX_DATAGRAM_BYTES),
+            gap_log=(gap_log, 0, 1 << 24),
+        )
         self.receiver = Receiver(config)
         self.counters = SubscriberCounters()
         #: Closed gaps, newest last.
         self.closed_gaps: deque[Gap] = deque(maxlen=gap_log)
+        self._length_watch = _LengthWatch(config)
         self._requests_to = tuple(requests_to)
         self._network = network
         self._on_gap = on_gap
@@ -160,6 +221,10 @@ class Subscriber:
 
         Returns:
             How many datagrams were taken from the sockets.
+
+        Raises:
+            MatchbookError: once, if the first messages of the session all have another length than
+                ``record_bytes``: nothing would ever be delivered.
         """
         due_ns = self.receiver.deadline_ns
         if self._network is not None:
@@ -180,6 +245,7 @@ class Subscriber:
                 self._network.put(request, now, _REQUEST_LINK)
         self._note_gaps()
         self.counters.datagrams += taken
+        self._length_watch.check()
         return taken
 
     def take(self, most: int = 1 << 16) -> Delivery:
@@ -202,6 +268,9 @@ class Subscriber:
 
         Returns:
             Whether the session has ended; everything before was then delivered.
+
+        Raises:
+            MatchbookError: as ``poll``.
         """
         while not self._stop.is_set():
             self.poll(_LOOK_AROUND_S)
@@ -226,6 +295,9 @@ class Subscriber:
             now = self._clock()
             if self._network is None:
                 self.receiver.put_many(packed, now, line)
+                if self._length_watch.undecided:
+                    for datagram in packed.split():
+                        self._length_watch.look(datagram)
             else:
                 for datagram in packed.split():
                     self._network.put(datagram, now, line)
@@ -237,6 +309,7 @@ class Subscriber:
                 self._ask(datagram)
             else:
                 self.receiver.put(datagram, now, link)
+                self._length_watch.look(datagram)
 
     def _ask(self, request: bytes) -> None:
         if not self._requests_to:

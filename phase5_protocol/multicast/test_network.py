@@ -91,11 +91,11 @@ def test_a_partition() -> None:
 
 def test_what_cannot_be() -> None:
     """A chance above one, or a link that does not exist."""
-    with pytest.raises(ValueError, match="chance between 0 and 1"):
+    with pytest.raises(ConfigurationError, match=r"LossyNetwork: loss 1\.1 is not 0 to 1"):
         LossyNetwork(1, loss=1.1)
-    with pytest.raises(ConfigurationError, match="out of its limits"):
+    with pytest.raises(ConfigurationError, match="capacity 0 is not 1 to 1048576"):
         LossyNetwork(1, capacity=0)
-    with pytest.raises(ValueError, match="checksum 'md5' is not one of frame, udp, none"):
+    with pytest.raises(ConfigurationError, match="checksum 'md5' is not one of frame, udp, none"):
         LossyNetwork(1, checksum="md5")
     with LossyNetwork(1) as network, pytest.raises(ValueError, match="link 8"):
         network.put(b"x", 0, 8)

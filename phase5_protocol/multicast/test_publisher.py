@@ -172,5 +172,5 @@ def test_a_publisher_that_cannot_be(listener: UdpSocket) -> None:
     """Guards: a channel to nobody, or one that never breaks a silence."""
     with pytest.raises(ConfigurationError, match="no group"):
         Publisher("DAY", [])
-    with pytest.raises(ConfigurationError, match="heartbeat 0"):
+    with pytest.raises(ConfigurationError, match="heartbeat_s 0 is not"):
         Publisher("DAY", [listener.endpoint], heartbeat_s=0)

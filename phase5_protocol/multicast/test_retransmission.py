@@ -13,10 +13,10 @@ from phase5_protocol.multicast.conftest import make_events
 from phase5_protocol.multicast.mold import Packet, PacketKind, session_bytes
 from phase5_protocol.multicast.native import (
     MessageStore,
-    RequestLimiter,
     make_request,
     parse_packet,
 )
+from phase5_protocol.multicast.native_limiter import RequestLimiter
 from phase5_protocol.multicast.native_udp import SocketError, UdpSocket
 from phase5_protocol.multicast.publisher import Publisher
 from phase5_protocol.multicast.retransmission import RATE_LIMITED, RequestServer

@@ -24,6 +24,19 @@ from phase5_protocol.order_entry.router import OrderRouter
 from phase5_protocol.order_entry.soup_packets import Login
 
 
+def run_name(now_ns: int) -> str:
+    """9 letters and digits that name what begins at that time, and nothing else that ever did.
+
+    Not the day alone: who starts again on the same day has forgotten the numbers that it gave, and
+    a client that went on from them would hear another stream under the name of the old one. Two
+    names differ if 17 milliseconds lie between them, for 36 years.
+
+    >>> run_name(1_763_676_000_000_000_000)
+    '879D5FA46'
+    """
+    return f"{now_ns >> 24 & (1 << 36) - 1:09X}"
+
+
 @dataclass(frozen=True, slots=True)
 class Account:
     """One user of the venue; the password is not shown.
@@ -32,7 +45,8 @@ class Account:
         user: up to 6 characters.
         password: 1 to 10 characters.
         number: the account that orders are entered for, not 0.
-        session: name of the day's session, 1 to 10 letters and digits.
+        session: name of the day's session, 1 to 10 letters and digits; without it, that of the
+            ports, which is another one each time.
         self_trade: what becomes of an order that meets another of the same number.
         cancel_on_disconnect: whether its orders are cancelled when the connection ends, however it
             ends; otherwise they stay in the book.
@@ -41,7 +55,7 @@ class Account:
     user: str
     password: str = field(repr=False)
     number: int
-    session: str = "DAY1"
+    session: str = ""
     self_trade: SelfTrade = SelfTrade.NONE
     cancel_on_disconnect: bool = False
 
@@ -81,6 +95,7 @@ class Ports:
         listings: Iterable[Listing],
         accounts: Iterable[Account],
         *,
+        session: str | None = None,
         max_messages: int = DEFAULT_STORE_MESSAGES,
         max_bytes: int = DEFAULT_STORE_BYTES,
         clock_ns: Callable[[], int] = time.time_ns,
@@ -91,6 +106,8 @@ class Ports:
             router: where orders go.
             listings: what can be traded.
             accounts: who may trade.
+            session: of the accounts that name none; None: a new one, so that nobody goes on from
+                the numbers of a process that is gone.
             max_messages: how many messages a port keeps for replay.
             max_bytes: how many bytes of them.
             clock_ns: time since 1970.
@@ -99,12 +116,14 @@ class Ports:
             ConfigurationError: a user twice, or something else that cannot be.
         """
         self.router = router
+        self.session = f"O{run_name(clock_ns())}" if session is None else session
         symbols = directory(listings, router.books)
         self._ports: dict[str, Port] = {}
         for account in accounts:
             if account.user in self._ports:
                 raise ConfigurationError(f"user {account.user!r} has two accounts")
-            store = MessageStore(account.session, max_messages=max_messages, max_bytes=max_bytes)
+            name = account.session or self.session
+            store = MessageStore(name, max_messages=max_messages, max_bytes=max_bytes)
             gateway = Gateway(
                 router,
                 store,

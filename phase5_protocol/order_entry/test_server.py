@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -40,7 +41,7 @@ def venue(**options: Any) -> Ports:
         Account("bob", "builder", 2, "BOBSDAY", SelfTrade.CANCEL_NEWEST),
         Account("user", "password", 3),
     ]
-    return Ports(OrderRouter({0: Engine()}), [Listing("MBK", 0)], accounts)
+    return Ports(OrderRouter({0: Engine()}), [Listing("MBK", 0)], accounts, session="DAY1")
 
 
 def order(number: int, side: str = "B", quantity: int = 100, price: int = 10_000) -> EnterOrder:
@@ -198,6 +199,39 @@ def test_accounts_that_could_never_log_in_are_refused(accounts: list[Any]) -> No
             [],
             [each if isinstance(each, Account) else Account(*each) for each in accounts],
         )
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_nobody_goes_on_in_another_run(named: bool) -> None:
+    """Guards against a client that comes back after a restart and is given the new run's messages
+    under the numbers of the old one, as if they were the ones that it missed."""
+
+    def run(start: int) -> Ports:
+        return Ports(
+            OrderRouter({0: Engine()}),
+            [Listing("MBK", 0)],
+            [Account("alice", "wonderland", 1)],
+            session=f"RUN{start >> 40}" if named else None,
+            clock_ns=lambda: start,
+        )
+
+    async def first(server: OrderEntryServer) -> None:
+        alice = await log_in(server, ALICE)
+        alice.send(order(1))
+        assert kinds([await alice.next()]) == ["Accepted"]
+        left.append(alice.resume())
+        again = await log_in(server, left[0])
+        assert again.session.session == left[0].session
+
+    async def second(server: OrderEntryServer) -> None:
+        for resume in (left[0], replace(left[0], next_number=1)):
+            with pytest.raises(ConnectionError, match="session unavailable"):
+                await log_in(server, resume)
+        assert (await log_in(server, ALICE)).session.session != left[0].session
+
+    left: list[Login] = []
+    served(first, run(1 << 40))
+    served(second, run(1 << 41))
 
 
 def test_the_newer_of_two_logins_counts() -> None:

@@ -50,7 +50,7 @@ class Acceptor:
         clock: Clock | None = None,
         fsync: bool = False,
         tick_s: float = 0.1,
-        max_connections: int = 256,
+        max_strangers: int = 256,
     ) -> None:
         """Open the stores; nothing listens yet.
 
@@ -64,7 +64,9 @@ class Acceptor:
             clock: what tells the time.
             fsync: whether what is sent is on disk before it leaves; see the store.
             tick_s: how often time passes for the sessions; 0 if the caller calls :meth:`tick`.
-            max_connections: those beyond are closed at once.
+            max_strangers: connections that are no session's, not yet or no longer; when there are
+                more, the oldest of them is closed. Those of sessions do not count: there is one
+                for each.
 
         Raises:
             ConfigurationError: two sessions of one name, or one that is an initiator's.
@@ -76,8 +78,9 @@ class Acceptor:
         self._port = port
         self._clock = clock or SystemClock()
         self._tick_s = tick_s
-        self._max_connections = max_connections
-        self._connections: set[Connection] = set()
+        self._max_strangers = max_strangers
+        #: In the order in which they came.
+        self._connections: dict[Connection, None] = {}
         self._server: asyncio.Server | None = None
         self._ticking: asyncio.Task[None] | None = None
         try:
@@ -114,7 +117,7 @@ class Acceptor:
         """
         loop = asyncio.get_running_loop()
         self._server = await loop.create_server(
-            lambda: Connection(self._find, self._connections.discard, on_made=self._made),
+            lambda: Connection(self._find, self._gone, on_made=self._made),
             self._host,
             self._port,
         )
@@ -165,12 +168,17 @@ class Acceptor:
 
     def _made(self, connection: Connection) -> None:
         connection.opened_ns = self._clock.monotonic_ns()
-        self._connections.add(connection)
-        if len(self._connections) > self._max_connections:
-            self.counters["refused: too many connections"] += 1
-            connection.abort()
-        else:
-            self.counters["accepted"] += 1
+        self._connections[connection] = None
+        self.counters["accepted"] += 1
+        # The silent must not lock out who would say his name: the oldest has had the most time.
+        strangers = [each for each in self._connections if each.session is None or each.is_closing]
+        if len(strangers) > self._max_strangers:
+            self.counters["refused: too many strangers"] += 1
+            strangers[0].abort()
+            self._gone(strangers[0])
+
+    def _gone(self, connection: Connection) -> None:
+        self._connections.pop(connection, None)
 
     def _find(self, connection: Connection, message: Message) -> Session | None:
         """The session of a first message, if it may have this connection."""

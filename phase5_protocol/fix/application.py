@@ -10,9 +10,9 @@ session, on its thread, one message at a time::
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol, runtime_checkable
 
-from contract.errors import ConfigurationError
+from contract.errors import ConfigurationError, MatchbookError
 
 if TYPE_CHECKING:
     from phase5_protocol.fix.message import Message
@@ -32,6 +32,10 @@ class Transport(Protocol):
 
     def backlog(self) -> int:
         """How many bytes were written and are not gone."""
+
+
+class NotLoggedOnError(MatchbookError):
+    """A message was to be sent while the session is not up, and its next Logon would erase it."""
 
 
 class BusinessReject(Exception):
@@ -75,7 +79,8 @@ class Application(Protocol):
     def on_logout(self, session: Session) -> None:
         """Hear that a session is down, by Logout or because its connection was lost.
 
-        ``session.send`` still works: it stores, and the counterparty asks for it at its next logon.
+        ``session.send`` still works: it stores, and the counterparty asks for it at its next logon
+        (but not where ``reset_on_logon`` would erase it: then it raises).
         """
 
     def on_message(self, session: Session, message: Message) -> None:
@@ -91,6 +96,14 @@ class Application(Protocol):
         """
 
 
+@runtime_checkable
+class HearsRejects(Protocol):
+    """An application that also wants to hear of Rejects, 35=3; one without this need not care."""
+
+    def on_reject(self, session: Session, message: Message) -> None:
+        """Take a Reject: they could not read what we sent with the number in RefSeqNum, 45."""
+
+
 @dataclass(frozen=True, slots=True)
 class SessionConfig:
     """A session, from our side: who we are, who they are, and what we put up with.
@@ -101,7 +114,8 @@ class SessionConfig:
         target_comp_id: their name, likewise.
         heartbeat_s: HeartBtInt that an initiator asks for; an acceptor takes the initiator's.
         is_initiator: whether we connect, and log on first.
-        reset_on_logon: an initiator asks for sequence numbers from 1 (141=Y) each time.
+        reset_on_logon: an initiator asks for sequence numbers from 1 (141=Y) each time. What was
+            sent before is then never sent again; ``session.send`` refuses what would be lost so.
         reset_on_disconnect: both numbers start from 1 with each connection, and nothing is asked
             for again: for the days of a test, not of a market.
         max_heartbeat_s: the longest HeartBtInt an acceptor agrees to.
@@ -134,8 +148,9 @@ class SessionConfig:
         """Refuse what no session can be.
 
         Raises:
-            ConfigurationError: another version, a CompID that is empty or no printable ASCII, or a
-                heartbeat interval below a second.
+            ConfigurationError: another version, a CompID that is empty or no printable ASCII, a
+                heartbeat interval that is no whole number of seconds from 1, or a time that is
+                negative or no number.
         """
         if self.begin_string not in _VERSIONS:
             raise ConfigurationError(
@@ -145,8 +160,15 @@ class SessionConfig:
             value = getattr(self, name)
             if not (value and value.isascii() and value.isprintable()):
                 raise ConfigurationError(f"{name} is {value!r}, not printable ASCII characters")
-        if self.heartbeat_s < 1:
-            raise ConfigurationError(f"heartbeat_s is {self.heartbeat_s}, not at least 1")
+        for name in ("heartbeat_s", "max_heartbeat_s"):
+            value = getattr(self, name)
+            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+                raise ConfigurationError(f"{name} is {value!r}, not a whole number from 1")
+        for name in ("logon_timeout_s", "logout_timeout_s", "sending_time_s", "stale_after_s"):
+            value = getattr(self, name)
+            # NaN is not at least anything.
+            if not isinstance(value, int | float) or not value >= 0:
+                raise ConfigurationError(f"{name} is {value!r}, not a number from 0")
 
     @property
     def name(self) -> str:

@@ -9,23 +9,39 @@ Reads orders from the keyboard, one a line, and prints what becomes of them::
     quit
 
 Orders are named here: o1, o2, ... A replace or cancel gives an order a new name, as FIX wants it.
+To the venue they are ``101530123-o1`` and so on, after the time when this was started: it never
+takes a name twice, and knows those of yesterday's o1. An order of an earlier run that is still
+there is shown by that full name once it is heard of, and answers to it.
+
+It ends with ``quit``, the end of the input, or Ctrl-C, and logs out first; with exit status 1 if it
+cannot log on.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
+import os
+import re
+import signal
 import sys
+import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
-from phase5_protocol.fix.application import SessionConfig
+from contract.errors import ConfigurationError
+from phase5_protocol.fix.application import NotLoggedOnError, SessionConfig
 from phase5_protocol.fix.clock import format_timestamp
 from phase5_protocol.fix.initiator import Initiator
+from phase5_protocol.fix.line import CONNECTION_LOST
 from phase5_protocol.fix.message import Message
 from phase5_protocol.fix.session import Session
 
+LOOPBACK: Final = "127.0.0.1"
+#: Times in a row that it may fail to log on.
+TRIES: Final = 3
 _SIDES: Final = {"buy": "1", "sell": "2"}
 _WORDS: Final = {
     "0": "new",
@@ -43,11 +59,13 @@ _WORDS: Final = {
 class Trader:
     """The client's side: words to messages, messages to words."""
 
-    def __init__(self, symbol: str) -> None:
-        """Trade that symbol."""
+    def __init__(self, symbol: str, run: str = "") -> None:
+        """Trade that symbol; ``run`` is put before the names of orders, where others see them."""
         self._symbol = symbol
+        self._run = run
         self._count = 0
-        self._sides: dict[str, str] = {}
+        #: Name, as it is shown, to ClOrdID and side.
+        self._orders: dict[str, tuple[str, str]] = {}
 
     def on_logon(self, session: Session) -> None:
         """Say that we are on."""
@@ -59,7 +77,14 @@ class Trader:
 
     def on_message(self, session: Session, message: Message) -> None:
         """Print a report."""
-        print(describe(message), flush=True)
+        cl_ord_id, side = message.get(11), message.get(54)
+        if cl_ord_id and side:
+            self._orders.setdefault(cl_ord_id.removeprefix(self._run), (cl_ord_id, side))
+        print(describe(message, self._run), flush=True)
+
+    def on_reject(self, session: Session, message: Message) -> None:
+        """Print that they could not read what we sent."""
+        print(describe(message, self._run), flush=True)
 
     def message(self, line: str) -> Message:
         """The message that a line asks for.
@@ -71,16 +96,20 @@ class Trader:
         verb, rest = words[0], words[1:]
         if verb in _SIDES and len(rest) in (1, 2, 3):
             return self._order(_SIDES[verb], rest)
-        if verb == "cancel" and len(rest) == 1 and rest[0] in self._sides:
+        if verb == "cancel" and len(rest) == 1 and rest[0] in self._orders:
             return Message("F", [*self._names(rest[0]), (38, "1")])
-        if verb == "replace" and len(rest) == 3 and rest[0] in self._sides:
+        if verb == "replace" and len(rest) == 3 and rest[0] in self._orders:
+            _check(rest[1:])
             return Message("G", [*self._names(rest[0]), (38, rest[1]), (44, rest[2]), *_LIMIT])
-        raise ValueError("buy|sell QUANTITY [PRICE] [ioc], replace NAME TOTAL PRICE, cancel NAME")
+        raise ValueError(_USAGE)
 
     def _order(self, side: str, words: list[str]) -> Message:
         time_in_force = "0"
         if words[-1] == "ioc":
             words, time_in_force = words[:-1], "3"
+        if len(words) not in (1, 2):
+            raise ValueError(_USAGE)
+        _check(words)
         name = self._new_name(side)
         kind = _LIMIT if len(words) == 2 else [(40, "1"), (21, "1")]
         fields = [(11, name), (55, self._symbol), (54, side), (60, _now()), (38, words[0])]
@@ -89,10 +118,10 @@ class Trader:
         )
 
     def _names(self, of: str) -> list[tuple[int, str]]:
-        side = self._sides[of]
+        cl_ord_id, side = self._orders[of]
         return [
             (11, self._new_name(side)),
-            (41, of),
+            (41, cl_ord_id),
             (55, self._symbol),
             (54, side),
             (60, _now()),
@@ -101,18 +130,32 @@ class Trader:
     def _new_name(self, side: str) -> str:
         self._count += 1
         name = f"o{self._count}"
-        self._sides[name] = side
-        return name
+        self._orders[name] = (self._run + name, side)
+        return self._run + name
 
 
 _LIMIT: Final = [(40, "2"), (21, "1")]
+_USAGE: Final = "buy|sell QUANTITY [PRICE] [ioc], replace NAME TOTAL PRICE, cancel NAME"
 
 
-def describe(message: Message) -> str:
-    """A report as one readable line."""
-    name, text = message.get(11) or "", message.get(58) or ""
+def _check(words: list[str]) -> None:
+    """Refuse what is no quantity, or no price behind it; the venue says what else is wrong."""
+    if not re.fullmatch("[0-9]{1,18}", words[0]):
+        raise ValueError(f"the quantity is {words[0]!r}, not a whole number such as 10")
+    for price in words[1:]:
+        if not re.fullmatch(r"[0-9]{1,18}(\.[0-9]{1,18})?", price):
+            raise ValueError(f"the price is {price!r}, not a number such as 100.00")
+
+
+def describe(message: Message, run: str = "") -> str:
+    """A report as one readable line; names of orders without the ``run`` before them."""
+    name, text = message.get(11) or message.get(379) or "", message.get(58) or ""
+    name = name.removeprefix(run)
+    if message.msg_type == "3":
+        field = f" (field {message.get(371)})" if 371 in message else ""
+        return f"message {message.get(45)} not understood: {text}{field}"
     if message.msg_type != "8":
-        what = {"9": "change refused", "j": "not served", "3": "not understood"}
+        what = {"9": "change refused", "j": "not served"}
         return f"{name} {what.get(message.msg_type, message.msg_type)}: {text}".strip()
     line = f"{name} {_WORDS.get(message.get(150) or '', '?')}"
     if 32 in message:
@@ -121,24 +164,89 @@ def describe(message: Message) -> str:
     return f"{line} ({text})" if text else line
 
 
-async def trade(port: int, name: str, venue: str, version: str, symbol: str) -> None:
-    """Log on, and trade until the input ends."""
-    trader = Trader(symbol)
+class Desk(Trader):
+    """A trader at a keyboard: lines typed, answers printed, and tries to log on."""
+
+    def __init__(self, symbol: str, run: str) -> None:
+        """Nothing typed, and not logged on."""
+        super().__init__(symbol, run)
+        self.is_given_up = False
+        #: Lines typed; None at the end of them, and when there is no more use in any.
+        self.lines: asyncio.Queue[str | None] = asyncio.Queue()
+        self._failures = 0
+        self._is_reading = False
+
+    def on_logon(self, session: Session) -> None:
+        """Begin to read what is typed: what was, before, has waited for this."""
+        super().on_logon(session)
+        self._failures = 0
+        if not self._is_reading:
+            self._is_reading = True
+            loop = asyncio.get_running_loop()
+
+            def take(line: str | None) -> None:
+                loop.call_soon_threadsafe(self.lines.put_nowait, line)
+
+            # Nobody waits for this thread: a read from a keyboard ends when a key is pressed.
+            arguments = (sys.stdin.fileno(), take)
+            threading.Thread(target=_read_lines, args=arguments, daemon=True).start()
+
+    def on_problem(self, text: str) -> None:
+        """A try to log on that failed."""
+        self._failures += 1
+        if text == CONNECTION_LOST:
+            # A stranger is told nothing, and so is who speaks FIX to something else.
+            text += " (a name that is not known there or is in use, or no port for FIX?)"
+        print(f"not logged on: {text}", flush=True)
+        if self._failures == TRIES:
+            print(f"given up after {TRIES} tries", flush=True)
+            self.is_given_up = True
+            self.end()
+
+    def end(self) -> None:
+        """Read no more lines."""
+        self.lines.put_nowait(None)
+
+
+def _read_lines(file: int, take: Callable[[str | None], object]) -> None:
+    """Give each line, and None after the last.
+
+    Not with ``sys.stdin``: the interpreter cannot end while a thread is inside of it.
+    """
+    rest = b""
+    with contextlib.suppress(RuntimeError):  # The loop is closed: nobody is interested any more.
+        while data := os.read(file, 4096):
+            *lines, rest = (rest + data).split(b"\n")
+            for line in lines:
+                take(line.decode(errors="replace"))
+        if rest:
+            take(rest.decode(errors="replace"))
+        take(None)
+
+
+async def trade(port: int, name: str, venue: str, version: str, symbol: str) -> int:
+    """Log on, and trade until the input ends, or Ctrl-C; the exit status."""
+    now = time.time()
+    run = time.strftime("%H%M%S", time.localtime(now)) + f"{int(now * 1000) % 1000:03d}-"
+    desk = Desk(symbol, run)
     # Each time is a new day for the numbers: nothing is kept here.
-    config = SessionConfig(version, name, venue, is_initiator=True, reset_on_logon=True)
-    initiator = Initiator(config, trader, "127.0.0.1", port)
+    config = SessionConfig(
+        version, name, venue, is_initiator=True, reset_on_logon=True, logon_timeout_s=5.0
+    )
+    initiator = Initiator(config, desk, LOOPBACK, port, on_problem=desk.on_problem)
+    with contextlib.suppress(NotImplementedError):  # Not everywhere: there Ctrl-C just ends it.
+        asyncio.get_running_loop().add_signal_handler(signal.SIGINT, desk.end)
+    print(f"connecting to {LOOPBACK}:{port} as {name}", flush=True)
     await initiator.start()
-    loop = asyncio.get_running_loop()
-    while line := await loop.run_in_executor(None, sys.stdin.readline):
-        if line.split() == ["quit"]:
-            break
+    while (line := await desk.lines.get()) is not None and line.split() != ["quit"]:
         if not line.strip():
             continue
         try:
-            initiator.session.send(trader.message(line))
-        except ValueError as error:
+            initiator.session.send(desk.message(line))
+        except (ValueError, NotLoggedOnError) as error:
             print(error, flush=True)
     await initiator.stop()
+    return int(desk.is_given_up)
 
 
 def _now() -> str:
@@ -154,7 +262,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--version", default="FIX.4.4", choices=("FIX.4.2", "FIX.4.4"))
     parser.add_argument("--symbol", default="MBK")
     given = parser.parse_args(arguments)
-    asyncio.run(trade(given.port, given.name, given.venue, given.version, given.symbol))
+    # One that cannot be a session (a name that is no ASCII) is told so, without a traceback.
+    try:
+        status = asyncio.run(
+            trade(given.port, given.name, given.venue, given.version, given.symbol)
+        )
+    except ConfigurationError as error:
+        parser.error(str(error))
+    sys.exit(status)
 
 
 if __name__ == "__main__":

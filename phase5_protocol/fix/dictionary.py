@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Final
 
 from contract.errors import InputFileError
-from phase5_protocol.fix.formats import FORMATS, MULTIPLE, count_of
+from phase5_protocol.fix.formats import FORMATS, MULTIPLE, TEXTS, count_of
 from phase5_protocol.fix.message import FRAME_TAGS, Message
 from phase5_protocol.fix.reasons import SessionRejectReason as Reason
 
@@ -110,14 +110,17 @@ class Dictionary:
         """Read a dictionary; ``path`` is what errors call it.
 
         Raises:
-            InputFileError: something is missing, or named without being defined.
+            InputFileError: something is missing, or named without being defined; two fields have
+                one number or one name; a field's type is none.
         """
         self._path = path
         self._root = root
         major, minor = self._attribute(root, "major"), self._attribute(root, "minor")
         self.version = f"{root.get('type', 'FIX')}.{major}.{minor}"
-        self.fields = {rule.tag: rule for rule in self._read_fields()}
-        self._tags = {rule.name: rule.tag for rule in self.fields.values()}
+        self.fields: dict[int, FieldRule] = {}
+        self._tags: dict[str, int] = {}
+        for rule in self._read_fields():
+            self._define(rule)
         self._components = {
             self._attribute(each, "name"): each for each in root.iterfind("components/component")
         }
@@ -286,10 +289,25 @@ class Dictionary:
     def _read_fields(self) -> Iterator[FieldRule]:
         for each in self._root.iterfind("fields/field"):
             name, number = self._attribute(each, "name"), self._attribute(each, "number")
-            if not number.isdigit():
+            if not count_of(number):
                 raise InputFileError(self._path, f"field {name}", "number", number, "a number")
             values = frozenset(self._attribute(value, "enum") for value in each.iterfind("value"))
             yield FieldRule(int(number), name, self._attribute(each, "type").upper(), values)
+
+    def _define(self, rule: FieldRule) -> None:
+        """Let there be a field: of a known type, with a number and a name of its own."""
+        where = f"field {rule.name}"
+        if rule.type not in FORMATS and rule.type not in MULTIPLE and rule.type not in TEXTS:
+            raise InputFileError(self._path, where, "type", rule.type, "a data type of FIX")
+        if rule.tag in self.fields:
+            other = self.fields[rule.tag].name
+            expected = f"a number of its own: {other} has it"
+            raise InputFileError(self._path, where, "number", rule.tag, expected)
+        if rule.name in self._tags:
+            expected = f"a name of its own: field {self._tags[rule.name]} has it"
+            raise InputFileError(self._path, where, "name", rule.name, expected)
+        self.fields[rule.tag] = rule
+        self._tags[rule.name] = rule.tag
 
     def _part(self, name: str) -> ET.Element:
         part = self._root.find(name)

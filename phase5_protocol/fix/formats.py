@@ -31,7 +31,7 @@ def _is_date(value: str) -> bool:
     return parse_date(value) is not None
 
 
-#: Data type to whether a value is one. Types that are not here take any text.
+#: Data type to whether a value is one. See also TEXTS and MULTIPLE.
 FORMATS: Final[dict[str, Callable[[str], bool]]] = {
     "CHAR": lambda value: len(value) == 1,
     "BOOLEAN": lambda value: value in ("Y", "N"),
@@ -56,6 +56,11 @@ FORMATS: Final[dict[str, Callable[[str], bool]]] = {
     "UTCDATEONLY": _is_date,
     "LOCALMKTDATE": _is_date,
 }
+
+#: Types that take any text, here.
+TEXTS: Final = frozenset(
+    ("STRING", "DATA", "XMLDATA", "CURRENCY", "EXCHANGE", "COUNTRY", "LANGUAGE", "TENOR", "TIME")
+).union(("DATE", "PATTERN", "XID", "XIDREF", "TZTIMEONLY", "TZTIMESTAMP", "LOCALMKTTIME"))
 
 #: Types whose value is several of the listed ones, with spaces between.
 MULTIPLE: Final = frozenset(("MULTIPLEVALUESTRING", "MULTIPLESTRINGVALUE", "MULTIPLECHARVALUE"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from collections.abc import Callable
 from typing import Final
 
 from contract.errors import ConfigurationError
@@ -40,6 +41,7 @@ class Initiator:
         clock: Clock | None = None,
         tick_s: float = 0.1,
         reconnect_s: float = 1.0,
+        on_problem: Callable[[str], None] | None = None,
     ) -> None:
         """Make an initiator; nothing is connected yet.
 
@@ -54,6 +56,8 @@ class Initiator:
             clock: what tells the time.
             tick_s: how often time passes for the session.
             reconnect_s: how long to wait before connecting again.
+            on_problem: is told, in words, of each try that did not lead to a logon; the next
+                follows all the same, until :meth:`stop`.
 
         Raises:
             ConfigurationError: the session is an acceptor's.
@@ -71,6 +75,7 @@ class Initiator:
         self._port = port
         self._tick_s = tick_s
         self._reconnect_s = reconnect_s
+        self._on_problem = on_problem or (lambda _: None)
         self._connection: Connection | None = None
         self._lost = asyncio.Event()
         self._running: asyncio.Task[None] | None = None
@@ -104,13 +109,17 @@ class Initiator:
         loop = asyncio.get_running_loop()
         while self._running is not None:
             self._lost.clear()
+            failures = self.session.counters["ended before the logon"]
             try:
                 _, connection = await loop.create_connection(self._new, self._host, self._port)
             except OSError as error:
                 _log.info("not connected to %s:%d: %s", self._host, self._port, error)
+                self._on_problem(str(error))
             else:
                 self._connection = connection
                 await self._tick_until_lost(connection)
+                if self.session.counters["ended before the logon"] > failures:
+                    self._on_problem(self.session.last_end)
             if self._running is not None:
                 await asyncio.sleep(self._reconnect_s)
 

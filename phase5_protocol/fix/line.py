@@ -16,7 +16,12 @@ from collections.abc import Iterator
 from enum import Enum
 from typing import TYPE_CHECKING, Final
 
-from phase5_protocol.fix.application import Application, SessionConfig, Transport
+from phase5_protocol.fix.application import (
+    Application,
+    NotLoggedOnError,
+    SessionConfig,
+    Transport,
+)
 from phase5_protocol.fix.checks import reject
 from phase5_protocol.fix.clock import SECOND_NS, Clock, SystemClock
 from phase5_protocol.fix.dictionary import Dictionary, Problem
@@ -31,6 +36,8 @@ if TYPE_CHECKING:
 #: Silence, in heartbeat intervals: then ask whether they are there; then take them for gone.
 TEST_AFTER: Final = 1.2
 GONE_AFTER: Final = 2.4
+#: Why a connection ended, when the other side said nothing.
+CONNECTION_LOST: Final = "the connection was lost"
 #: Bytes on their way out beyond which a resend waits for the connection to catch up.
 RESEND_BACKLOG: Final = 1 << 17
 
@@ -141,7 +148,7 @@ class Line(ABC):
     def disconnected(self, transport: Transport) -> None:
         """A connection was lost; of no consequence if it is not, or no longer, this session's."""
         if transport is self._transport:
-            self._end("the connection was lost")
+            self._end(CONNECTION_LOST)
 
     def send(self, message: Message) -> int:
         """Send an application message; its number.
@@ -149,10 +156,19 @@ class Line(ABC):
         It is stored at once, and written if the session is up. If not, they ask for it when it is.
         The fields of the header that are the session's (34, 49, 52, 56) are filled in.
 
+        An initiator with ``reset_on_logon`` sends only while it is up: its next Logon would erase
+        what is stored now, and nobody would ever ask for it.
+
         Raises:
+            NotLoggedOnError: the session is not up, and the next Logon resets it.
             ValueError: a field has a value that cannot be sent.
             StoreError: it could not be stored, and was not sent.
         """
+        if self.config.is_initiator and self.config.reset_on_logon and not self.is_up:
+            raise NotLoggedOnError(
+                f"{self.config.name} is {self.state.value}, and its next Logon resets the numbers: "
+                "the message would be lost"
+            )
         number = self.store.next_out
         self._post(message, is_written=self.state is State.UP)
         return number
@@ -274,3 +290,5 @@ class Line(ABC):
             self.store.reset()
         if was_up:
             self._application.on_logout(self._session())
+        else:
+            self.counters["ended before the logon"] += 1

@@ -17,7 +17,7 @@ otherwise.
 
 from __future__ import annotations
 
-from phase5_protocol.fix.application import BusinessReject, FieldReject
+from phase5_protocol.fix.application import BusinessReject, FieldReject, HearsRejects
 from phase5_protocol.fix.checks import (
     business_reject,
     duplicate_problem,
@@ -169,6 +169,8 @@ class Session(Line):
             self._resend(message)
         elif message.msg_type == "3":
             self.counters["rejects received"] += 1
+            if isinstance(self._application, HearsRejects):
+                self._application.on_reject(self, message)
         elif message.msg_type == "4":
             target = count_of(message.get(36) or "") or 0
             if target > number:

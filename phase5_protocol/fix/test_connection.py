@@ -70,3 +70,27 @@ def test_an_initiator_does_not_wait_for_ever_for_the_end(monkeypatch: pytest.Mon
 
     asyncio.run(asyncio.wait_for(scenario(), 60))
     assert stuck.aborted == 1
+
+
+def test_silent_strangers_lock_nobody_out() -> None:
+    """As many idle connections as there may be, and no client gets in any more; or one that is
+    logged on is closed to make room for a stranger."""
+
+    async def scenario() -> None:
+        async with Venue() as venue:
+            venue.acceptor._max_strangers = 3
+            first = await venue.client("A")
+            await logged_on(first)
+            silent = [
+                await asyncio.open_connection("127.0.0.1", venue.acceptor.port) for _ in range(5)
+            ]
+            assert [await reader.read() for reader, _ in silent[:2]] == [b"", b""]
+            await logged_on(await venue.client("B"))
+            assert await silent[2][0].read() == b""
+            assert venue.acceptor.counters["refused: too many strangers"] == 3
+            assert first.session.is_up
+            assert sum(each.session is None for each in venue.acceptor.connections) == 2
+            for _, writer in silent:
+                writer.close()
+
+    asyncio.run(scenario())

@@ -154,6 +154,26 @@ def test_formats(type_name: str, good: str, bad: str) -> None:
             "<field number='x' name='N' type='INT'/></fields></fix>",
             "number",
         ),
+        *(
+            (
+                "<fix major='4' minor='4'><header/><trailer/><fields>"
+                f"<field number='1' name='A' type='INT'/>{field}</fields></fix>",
+                complaint,
+            )
+            for field, complaint in (
+                (
+                    "<field number='1' name='B' type='INT'/>",
+                    "d.xml: field B: number: 1 is .* A has",
+                ),
+                (
+                    "<field number='2' name='A' type='INT'/>",
+                    "d.xml: field A: name: 'A' is .* 1 has",
+                ),
+                ("<field number='2' name='B' type='PRIZE'/>", "d.xml: field B: type: 'PRIZE'"),
+                ("<field number='0' name='B' type='INT'/>", "d.xml: field B: number: '0'"),
+                ("<field number='²' name='B' type='INT'/>", "d.xml: field B: number"),
+            )
+        ),
     ],
 )
 def test_a_broken_dictionary(text: str, complaint: str, tmp_path: Path) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import re
 
 import pytest
 
+from contract.errors import ConfigurationError
 from phase5_protocol.fix.application import SessionConfig
 from phase5_protocol.fix.pair import Pair, inject, last, up
 
@@ -107,3 +109,23 @@ def test_a_logon_or_logout_that_does_not_come(is_initiator: bool) -> None:
     side.session.tick()
     assert side.wire.is_closed
     assert side.application.calls == ["logon", "logout"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("heartbeat_s", 0),
+        ("heartbeat_s", 1.5),
+        ("heartbeat_s", math.nan),
+        ("heartbeat_s", True),
+        ("max_heartbeat_s", 0),
+        ("logon_timeout_s", math.nan),
+        ("logout_timeout_s", -0.1),
+        ("sending_time_s", math.nan),
+        ("stale_after_s", "60"),
+    ],
+)
+def test_times_refused(name: str, value: object) -> None:
+    """A timeout that is NaN never comes; a heartbeat of 1.5 is in a Logon that nobody reads."""
+    with pytest.raises(ConfigurationError, match=f"^{name} is {re.escape(repr(value))}, not"):
+        SessionConfig("FIX.4.4", "VENUE", "A", **{name: value})  # type: ignore[arg-type]

@@ -197,7 +197,7 @@ def test_fifty_cuts_elsewhere(tmp_path: Path, version: str, seed: int) -> None:
 
 def test_cuts_would_show_an_execution_that_is_not_sent_again(tmp_path: Path) -> None:
     """A test that passes whatever is lost: here resends pass over the reports, and it sees."""
-    never_again = {"stale_types": frozenset("8"), "stale_after_s": -1.0}
+    never_again = {"stale_types": frozenset("8"), "stale_after_s": 0.0}
     with pytest.raises(AssertionError, match="heard what was told"):
         run(_fifty_cuts(tmp_path, "FIX.4.4", seed=12, cuts=12, **never_again))
 

@@ -1,13 +1,20 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from phase5_protocol.fix.application import BusinessReject, FieldReject, SessionConfig
+from phase5_protocol.fix.application import (
+    BusinessReject,
+    FieldReject,
+    NotLoggedOnError,
+    SessionConfig,
+)
 from phase5_protocol.fix.clock import ManualClock, format_timestamp
 from phase5_protocol.fix.line import RESEND_BACKLOG
 from phase5_protocol.fix.message import MAX_MESSAGE, Message, decode, encode
 from phase5_protocol.fix.outbox import Outbox
-from phase5_protocol.fix.pair import Pair, inject, last, up
+from phase5_protocol.fix.pair import Pair, Recorder, inject, last, up
 from phase5_protocol.fix.session import Session, State
 from phase5_protocol.fix.store import MemoryStore, StoreError
 
@@ -57,6 +64,58 @@ def test_what_an_initiator_sends_while_it_waits_goes_out_with_the_logon() -> Non
     pair.settle()
     assert pair.acceptor.application.texts() == ["while logging on"]
     assert pair.acceptor.session.counters["resend requests"] == 0
+
+
+def test_nothing_is_sent_that_the_next_logon_would_erase() -> None:
+    """An order stored, numbered, and thrown away by the reset: nobody would ever hear of it."""
+    pair = Pair()
+    side = pair.initiator
+    side.config = replace(side.config, reset_on_logon=True)
+    side.boot(MemoryStore())
+    with pytest.raises(NotLoggedOnError, match="is disconnected"):
+        side.say("before")
+    pair.connect()
+    with pytest.raises(NotLoggedOnError, match="is logging on"):
+        side.say("meanwhile")
+    pair.settle()
+    side.say("up")
+    pair.settle()
+    side.session.logout()
+    with pytest.raises(NotLoggedOnError, match="is logging out"):
+        side.say("after")
+    assert pair.acceptor.application.texts() == ["up"]
+    assert side.store.next_out == 4
+
+
+class Listener(Recorder):
+    """A recorder that hears of Rejects."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rejects: list[Message] = []
+
+    def on_reject(self, session: Session, message: Message) -> None:
+        """Remember."""
+        self.rejects.append(message)
+
+
+def test_an_application_can_hear_of_rejects() -> None:
+    """An order that the other side could not read, and a client that waits for its report."""
+    pair = Pair()
+    side = pair.initiator
+    side.application = listener = Listener()
+    side.boot(MemoryStore())
+    pair.connect()
+    pair.settle()
+    number = side.session.send(Message("D", [(11, "x")]))
+    # The other side has no such listener: it must do without.
+    pair.acceptor.session.send(Message("D", [(11, "y")]))
+    pair.settle()
+    (heard,) = listener.rejects
+    assert (heard.get(45), heard.get(372)) == (str(number), "D")
+    for each in pair.sides:
+        assert each.session.counters["rejects received"] == 1
+        assert each.session.is_up
 
 
 def test_garbled_messages_take_no_number() -> None:

@@ -262,6 +262,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--version", default="FIX.4.4", choices=("FIX.4.2", "FIX.4.4"))
     parser.add_argument("--symbol", default="MBK")
     given = parser.parse_args(arguments)
+    if not 1 <= given.port <= 65535:
+        parser.error(f"port {given.port} is not 1 to 65535")
     # One that cannot be a session (a name that is no ASCII) is told so, without a traceback.
     try:
         status = asyncio.run(

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from phase5_protocol.fix.by_hand import TRIES, Trader, describe
+from phase5_protocol.fix.by_hand import TRIES, Trader, describe, main
 from phase5_protocol.fix.message import Message
 from phase5_protocol.fix.test_acceptor import Venue
 
@@ -158,3 +158,17 @@ def test_what_is_not_served_has_its_name() -> None:
     """A refusal of one order among many that does not say of which."""
     refusal = Message("j", [(372, "D"), (379, "2-o7"), (58, "closed")])
     assert describe(refusal, "2-") == "o7 not served: closed"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [(["99999", "A"], "port 99999 is not"), (["1", "Zoë"], "sender_comp_id is 'Zoë'")],
+)
+def test_what_cannot_be_connected(
+    arguments: list[str], complaint: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A traceback, or a wait without end."""
+    with pytest.raises(SystemExit) as end:
+        main(arguments)
+    assert end.value.code == 2
+    assert complaint in capsys.readouterr().err

@@ -22,13 +22,11 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
-import os
 import re
 import signal
 import sys
-import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 from contract.errors import ConfigurationError
@@ -38,6 +36,7 @@ from phase5_protocol.fix.initiator import Initiator
 from phase5_protocol.fix.line import CONNECTION_LOST
 from phase5_protocol.fix.message import Message
 from phase5_protocol.fix.session import Session
+from phase5_protocol.typed_lines import read_typed
 
 LOOPBACK: Final = "127.0.0.1"
 #: Times in a row that it may fail to log on.
@@ -182,14 +181,7 @@ class Desk(Trader):
         self._failures = 0
         if not self._is_reading:
             self._is_reading = True
-            loop = asyncio.get_running_loop()
-
-            def take(line: str | None) -> None:
-                loop.call_soon_threadsafe(self.lines.put_nowait, line)
-
-            # Nobody waits for this thread: a read from a keyboard ends when a key is pressed.
-            arguments = (sys.stdin.fileno(), take)
-            threading.Thread(target=_read_lines, args=arguments, daemon=True).start()
+            read_typed(self.lines.put_nowait)
 
     def on_problem(self, text: str) -> None:
         """A try to log on that failed."""
@@ -206,22 +198,6 @@ class Desk(Trader):
     def end(self) -> None:
         """Read no more lines."""
         self.lines.put_nowait(None)
-
-
-def _read_lines(file: int, take: Callable[[str | None], object]) -> None:
-    """Give each line, and None after the last.
-
-    Not with ``sys.stdin``: the interpreter cannot end while a thread is inside of it.
-    """
-    rest = b""
-    with contextlib.suppress(RuntimeError):  # The loop is closed: nobody is interested any more.
-        while data := os.read(file, 4096):
-            *lines, rest = (rest + data).split(b"\n")
-            for line in lines:
-                take(line.decode(errors="replace"))
-        if rest:
-            take(rest.decode(errors="replace"))
-        take(None)
 
 
 async def trade(port: int, name: str, venue: str, version: str, symbol: str) -> int:

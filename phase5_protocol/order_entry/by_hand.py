@@ -15,14 +15,12 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import os
 import re
 import signal
 import sys
-import threading
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any, Final
+from typing import Final
 
 from phase5_protocol.order_entry.client import OuchClient
 from phase5_protocol.order_entry.ouch50 import (
@@ -39,6 +37,7 @@ from phase5_protocol.order_entry.ouch50 import (
     SystemEvent,
 )
 from phase5_protocol.order_entry.soup_packets import Ending, Login
+from phase5_protocol.typed_lines import read_typed
 
 HOST: Final = "127.0.0.1"
 _HELP: Final = "buy|sell QUANTITY PRICE [ioc], cancel NUMBER, quit"
@@ -46,7 +45,6 @@ _PRICE: Final = re.compile(r"\d{1,9}(\.\d{1,4})?")
 _UNIT: Final = 10_000
 #: What was said earlier is over when nothing has come for so long.
 _QUIET_S: Final = 0.2
-_READ_BYTES: Final = 4096
 _CANCELED: Final = {
     "U": "by request",
     "I": "nothing more to trade with at once",
@@ -143,7 +141,7 @@ async def trade(port: int, login: Login, symbol: str) -> int:
     lines: asyncio.Queue[str] = asyncio.Queue()
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGINT, lines.put_nowait, "quit")
-    threading.Thread(target=_read, args=(loop, lines), daemon=True).start()
+    read_typed(lambda line: lines.put_nowait("quit" if line is None else line.strip()))
     hearing = asyncio.create_task(_hear(client, trader, lines))
     is_lost = False
     while (line := await lines.get()) != "quit":
@@ -178,19 +176,6 @@ async def _hear(client: OuchClient, trader: Trader, lines: asyncio.Queue[str]) -
         while True:
             _show(trader, await client.next())
     lines.put_nowait("")
-
-
-def _read(loop: asyncio.AbstractEventLoop, lines: asyncio.Queue[Any]) -> None:
-    """Lines of the keyboard, in a thread that nobody waits for and that holds no lock."""
-    kept = b""
-    # The loop is closed when everything is over.
-    with suppress(OSError, RuntimeError):
-        while data := os.read(sys.stdin.fileno(), _READ_BYTES):
-            *whole, kept = (kept + data).split(b"\n")
-            for each in whole:
-                loop.call_soon_threadsafe(lines.put_nowait, each.decode(errors="replace").strip())
-        for last in (kept.decode(errors="replace").strip(), "quit"):
-            loop.call_soon_threadsafe(lines.put_nowait, last)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

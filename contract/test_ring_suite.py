@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import threading
 from typing import Any, cast
 
 import numpy as np
@@ -25,6 +26,8 @@ from contract.suite.runner import iter_tests
 each_broken = pytest.mark.parametrize("broken", BROKEN, ids=lambda broken: broken.__name__)
 #: Enough for a thread to get its turn, and what it takes to see that nobody was woken.
 SHORT_S = 0.5
+#: For a thread that is no longer wanted to notice: it waits SHORT_S at most, on whatever machine.
+TIME_TO_END_S = 60.0
 
 
 class TestLockedRing(RingContract, ClaimRules, PeekRules):
@@ -76,8 +79,14 @@ def test_the_suite_catches(
 ) -> None:
     """Guards against a test that would pass whatever the ring did."""
     monkeypatch.setattr(threads, "TIME_LIMIT_S", SHORT_S)
+    monkeypatch.setattr(threads, "FAR_OFF_S", 2 * SHORT_S)
     assert hasattr(contract_for(broken), broken.caught_by), f"there is no {broken.caught_by}"
+    before = set(threading.enumerate())
     assert first_failure(contract_for(broken), broken.caught_by)
+    # Or it would take turns, and perhaps memory, from every test that comes after.
+    for thread in set(threading.enumerate()) - before:
+        thread.join(TIME_TO_END_S)
+        assert not thread.is_alive(), f"{thread.name} goes on after its test is over"
 
 
 #: Enough for the rarest of them: what Hypothesis draws changes with its version, and with whatever

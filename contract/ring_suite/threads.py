@@ -19,6 +19,9 @@ from contract.ring_suite.records import as_list, make_rows, names, numbered, tol
 
 #: Nothing here takes longer than this unless somebody waits for what never comes.
 TIME_LIMIT_S: Final = 60.0
+#: Later than that, and yet an end: a thread that nobody wakes has failed the test long before, and
+#: does not stay asleep for all the tests after it.
+FAR_OFF_S: Final = 90.0
 
 
 class ThreadRules(RingBase):
@@ -40,7 +43,7 @@ class ThreadRules(RingBase):
                 send(ring, ring, count, batch, seed=1)
                 ring.close()
 
-            got = run_threads(lambda: receive(ring, batch, seed=2), produce)[0]
+            got = run_threads(lambda: receive(ring, batch, count, seed=2), produce)[0]
             expected = as_list(make_rows(0, count))
             if self.numbers:
                 expected = numbered(expected, start)
@@ -54,7 +57,7 @@ class ThreadRules(RingBase):
         """Guards against a consumer that waits for ever at the end of the day."""
         with self.bare(8) as ring:
             close = close_after(ring, turns)
-            assert run_threads(ring.wait_items, close)[0] is False
+            assert run_threads(lambda: ring.wait_items(FAR_OFF_S), close)[0] is False
 
     @pytest.mark.parametrize("turns", range(5))
     def test_a_close_wakes_who_waits_for_room(self, turns: int) -> None:
@@ -62,7 +65,7 @@ class ThreadRules(RingBase):
         with self.bare(8) as ring:
             ring.push(make_rows(0, 8))
             close = close_after(ring, turns)
-            assert run_threads(ring.wait_space, close)[0] is False
+            assert run_threads(lambda: ring.wait_space(FAR_OFF_S), close)[0] is False
 
     def test_there_and_back(self) -> None:
         """Guards against a wake-up that is lost: each of two threads waits for the other's."""
@@ -111,7 +114,8 @@ class ManyProducerRules(RingBase):
                 left.done()
 
             bodies = [partial(produce, number) for number in range(producers)]
-            got = run_threads(lambda: receive(ring, batch, seed=99), *bodies)[0]
+            most = producers * count
+            got = run_threads(lambda: receive(ring, batch, most, seed=99), *bodies)[0]
             self._assert_all(got, producers, count, start)
             assert ring.head == ring.tail == (start + producers * count) % CURSORS
             ring.check()
@@ -123,7 +127,7 @@ class ManyProducerRules(RingBase):
             ways = [ring.producer() for _ in range(2)]
             bodies = [partial(send_until_closed, ring, ways[n], producer=n) for n in range(2)]
             got, _, *sent = run_threads(
-                lambda: receive(ring, 3, seed=2), close_after(ring, turns), *bodies
+                lambda: receive(ring, 3, None, seed=2), close_after(ring, turns), *bodies
             )
             counted = Counter(producer for producer, _ in names(_rows(got)))
             assert [counted[0], counted[1]] == sent
@@ -181,6 +185,7 @@ def send(ring: Any, way: Any, count: int, batch: int, *, seed: int = 0, producer
     draw = random.Random(seed)
     sent = 0
     while sent < count:
+        check_wanted()
         rows = make_rows(sent, min(draw.randint(1, batch), count - sent), producer)
         taken = way.push(rows)
         assert 0 <= taken <= len(rows)
@@ -193,6 +198,7 @@ def send_until_closed(ring: Any, way: Any, producer: int) -> int:
     """Push a producer's records one by one until the ring is closed; return how many went in."""
     sent = 0
     while True:
+        check_wanted()
         try:
             sent += way.push(make_rows(sent, 1, producer))
         except RingClosedError:
@@ -210,14 +216,21 @@ def close_after(ring: Any, turns: int) -> Callable[[], None]:
     return close
 
 
-def receive(ring: Any, batch: int, *, seed: int) -> list[bytes]:
-    """Pop batches of random size until the ring says that it is over."""
+def receive(ring: Any, batch: int, most: int | None, *, seed: int) -> list[bytes]:
+    """Pop batches of random size until the ring says that it is over.
+
+    Args:
+        most: how many go in at all, if that is known: a ring that gives out more would go on for
+            ever.
+    """
     draw = random.Random(seed)
     got: list[bytes] = []
     while ring.wait_items(TIME_LIMIT_S):
+        check_wanted()
         rows = ring.pop(draw.randint(1, batch))
         assert len(rows) > 0, "wait_items said that there is something"
         got += as_list(rows)
+        assert most is None or len(got) <= most, f"{most} records went in, {len(got)} came out"
     assert ring.closed, f"nothing came for {TIME_LIMIT_S} s"
     return got
 
@@ -239,6 +252,28 @@ def let_others_run(times: int) -> None:
         time.sleep(0)
 
 
+class _Abandoned(Exception):
+    """Another thread of the test has failed: nobody wants this one's result any more."""
+
+
+class _Body(threading.Thread):
+    """A thread of a test; a daemon: one that hangs does not keep the interpreter from ending."""
+
+    abandoned = False
+
+    def __init__(self, run: Callable[[], None]) -> None:
+        super().__init__(target=run, daemon=True)
+
+
+def check_wanted() -> None:
+    """Called by every loop of a test's thread: ends it if the test is over.
+
+    A thread that a broken ring keeps busy would take turns, and memory, from all tests after it.
+    """
+    if getattr(threading.current_thread(), "abandoned", False):
+        raise _Abandoned
+
+
 def run_threads(*bodies: Callable[[], Any]) -> list[Any]:
     """Run functions at the same time; return what they return, or raise what one raised first.
 
@@ -254,17 +289,15 @@ def run_threads(*bodies: Callable[[], Any]) -> list[Any]:
         except BaseException as error:
             failures.append(error)
 
-    # Daemons: one that hangs is reported, and does not keep the interpreter from ending.
-    threads = [
-        threading.Thread(target=run, args=(place, body), daemon=True)
-        for place, body in enumerate(bodies)
-    ]
+    threads = [_Body(partial(run, place, body)) for place, body in enumerate(bodies)]
     for thread in threads:
         thread.start()
     deadline = time.monotonic() + TIME_LIMIT_S
     for thread in threads:
         while thread.is_alive() and not failures and time.monotonic() < deadline:
             thread.join(0.05)
+    for thread in threads:
+        thread.abandoned = thread.is_alive()
     if failures:
         raise failures[0]
     hanging = [place for place, thread in enumerate(threads) if thread.is_alive()]

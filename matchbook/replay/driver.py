@@ -132,11 +132,8 @@ class Driver:
             0,
         )
         consumed, written = self.engine.apply_batch(record, self._events)
-        # One command has at most an event for each order, and three more.
-        most_bytes = RECORD_BYTES * (self.engine.capacity + 3)
         while not consumed:
-            if len(self._events) < most_bytes:
-                self._events = bytearray(2 * len(self._events))
+            self._events = bytearray(2 * len(self._events))
             consumed, written = self.engine.apply_batch(record, self._events)
         rejected = self._events[_KIND_AT] == EventKind.REJECTED
         reason = self._events[_REASON_AT] if rejected else 0

@@ -40,6 +40,9 @@ class LentBook(NamedTuple):
     apply: int  # book_apply of contract/c/engine.h
     book: int
     most_events: int  # that one command can cause: one for each live order, and two of its own
+    orders: int  # book_orders, book_order_count, book_event_sequence: they only read
+    order_count: int
+    event_sequence: int
 
 
 class NativeEngine:
@@ -97,8 +100,18 @@ class NativeEngine:
         if self._at_rest is not None:
             raise ValueError(f"{self.name}: this engine's book is lent already")
         self._at_rest = at_rest
-        address = self._ffi.cast("uintptr_t", self._ffi.addressof(self._lib, "book_apply"))
-        return LentBook(int(address), int(self._ffi.cast("uintptr_t", book)), self.capacity + 2)
+        return LentBook(
+            apply=self._address("book_apply"),
+            book=int(self._ffi.cast("uintptr_t", book)),
+            most_events=self.capacity + 2,
+            orders=self._address("book_orders"),
+            order_count=self._address("book_order_count"),
+            event_sequence=self._address("book_event_sequence"),
+        )
+
+    def _address(self, function: str) -> int:
+        pointer = self._ffi.addressof(self._lib, function)
+        return int(self._ffi.cast("uintptr_t", pointer))
 
     def take_back(self) -> None:
         """End the loan: the thread has ended."""

@@ -33,7 +33,7 @@ from phase4_ring.boundary import (
     wait_in_slices,
     whole_records,
 )
-from phase4_ring.journal import MemoryJournal
+from phase4_ring.journal import Journal, check_journal
 from phase4_ring.ring import SpscRing
 from phase4_ring.sequencer import DeadClaim, Producer, Sequencer
 from phase4_ring.shared_names import RingInUseError
@@ -62,11 +62,13 @@ class Pipeline:
         commands: the inbound ring, or a number of slots for a private one.
         events: the outbound ring, likewise. Shared under a name only without a journal: the gate
             between them is in ``receive``, and another process would read past it.
-        journal: a second consumer of the commands; events are withheld until it has theirs.
+        journal: a second consumer of the commands; events are withheld until it has theirs. One
+            that has commands already wants a ring that goes on after them; a private one does.
         wait: how the stages wait, and how private rings are made: ``"park"``, ``"yield"``,
             ``"spin"``.
         match_core, journal_core: cores to pin the stages to; None leaves that to the system.
         batch: most commands between two hand-overs.
+        journal_batch: most commands that the journal takes at once; None: as many.
 
     >>> from contract import Side, new
     >>> from contract.records import to_events
@@ -84,23 +86,24 @@ class Pipeline:
         *,
         commands: Sequencer | int = 8192,
         events: SpscRing | int = DEFAULT_EVENT_SLOTS,
-        journal: MemoryJournal | None = None,
+        journal: Journal | None = None,
         wait: str = "park",
         match_core: int | None = None,
         journal_core: int | None = None,
         batch: int = DEFAULT_BATCH,
+        journal_batch: int | None = None,
     ) -> None:
-        if not 1 <= batch <= 2**20:
-            raise ConfigurationError(f"batch {batch} is not 1 to {2**20}")
         self.engine = engine
-        self.commands = (
-            commands if isinstance(commands, Sequencer) else Sequencer(commands, wait=wait)
-        )
+        if not isinstance(commands, Sequencer):
+            last = None if journal is None else journal.sequence
+            commands = Sequencer(commands, wait=wait, start=last or 0)
+        self.commands = commands
         self.events = events if isinstance(events, SpscRing) else SpscRing(events, wait=wait)
         self.journal = journal
         self._wait = wait_code(wait)
         self._started = False
-        options = stage_options(self._wait, batch, match_core, journal_core)
+        batches = batch, batch if journal_batch is None else journal_batch
+        options = stage_options(self._wait, batches, match_core, journal_core)
         self._check_rings()
         if not isinstance(engine, NativeEngine):
             raise ConfigurationError(
@@ -219,14 +222,16 @@ class Pipeline:
         count = lib.pipeline_receive(
             pipeline, ffi.cast("event_record *", ffi.from_buffer(out)), most
         )
-        # Closed alone does not mean over: the journal may not be as far as match was.
-        if (
-            count == 0
-            and self.events.closed
-            and lib.pipeline_wait_events(pipeline, self._wait, 0) == lib.WAIT_CLOSED
-        ):
+        if count == 0 and self.is_over():
             self.check_stages()
         return out[:count]
+
+    def is_over(self) -> bool:
+        """Whether the stages have ended and everything is received."""
+        # Closed alone does not mean over: the journal may not be as far as match was.
+        return self.events.closed and bool(
+            lib.pipeline_wait_events(self._open(), self._wait, 0) == lib.WAIT_CLOSED
+        )
 
     def run(
         self,
@@ -333,7 +338,7 @@ class Pipeline:
         """
         number = lib.pipeline_failure(self._open())
         if number >= 0:
-            raise read_failure(self._open(), number)
+            raise read_failure(self._open(), number, self.journal)
 
     def at_rest(self) -> bool:
         """Whether all that was pushed is matched: nobody changes the book until the next push."""
@@ -355,13 +360,8 @@ class Pipeline:
         return [it for it in (self.commands, self.events, self.journal) if it is not None]
 
     def _check_rings(self) -> None:
-        if self.journal is not None and self.events.name is not None:
-            raise ConfigurationError(
-                f"ring {self.events.name!r}: another process would read events past the journal;"
-                " a pipeline with a journal wants an event ring of its own process"
-            )
-        if self.journal is not None and self.journal.users:
-            raise RingInUseError("another pipeline writes to this journal", os.getpid())
+        if self.journal is not None:
+            check_journal(self.journal, self.commands, self.events)
         if self.commands.users or self.events.users:
             raise RingInUseError("another pipeline of this process has these rings", os.getpid())
 

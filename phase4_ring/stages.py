@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any, Final, NamedTuple
 
-from contract.errors import MatchbookError
+from contract.errors import ConfigurationError, MatchbookError
 from phase4_ring._ring import ffi, lib
+from phase4_ring.journal import Journal
 
 STAGES: Final = ("match", "journal")
+MOST_BATCH: Final = 2**20
 _STATES: Final = {
     lib.STAGE_ABSENT: "not started",
     lib.STAGE_RUNNING: "running",
@@ -28,11 +30,14 @@ class StageFailedError(MatchbookError):
         stage: its name.
         code: what it returned.
         cursor: the first command that it did not finish.
+
+    Of a journal, ``__cause__`` is what the journal says of the code.
     """
 
-    def __init__(self, stage: str, code: int, cursor: int) -> None:
+    def __init__(self, stage: str, code: int, cursor: int, cause: Exception | None = None) -> None:
         self.stage, self.code, self.cursor = stage, code, cursor
-        meaning = _MEANINGS.get(code, "")
+        self.__cause__ = cause
+        meaning = _MEANINGS.get(code, "") if cause is None else f": {cause}"
         super().__init__(
             f"stage {stage!r} failed at command {cursor + 1} with code {code}{meaning}"
         )
@@ -77,21 +82,34 @@ def read_stage(pipeline: Any, number: int) -> StageStats:
     )
 
 
-def read_failure(pipeline: Any, number: int) -> StageFailedError:
+def read_failure(pipeline: Any, number: int, journal: Journal | None) -> StageFailedError:
     """What the stage that failed first failed with."""
     stats = ffi.new("stage_stats *")
     lib.pipeline_stage(pipeline, number, stats)
-    return StageFailedError(STAGES[number], stats.code, stats.cursor)
+    cause = None
+    if journal is not None and number == lib.STAGE_JOURNAL:
+        cause = journal.failure(stats.code)
+    return StageFailedError(STAGES[number], stats.code, stats.cursor, cause)
 
 
-def stage_options(wait: int, batch: int, match_core: int | None, journal_core: int | None) -> Any:
-    """``pipeline_options`` of c/pipeline.h, but for ``spill_events``: the book says that."""
+def stage_options(
+    wait: int, batches: tuple[int, int], match_core: int | None, journal_core: int | None
+) -> Any:
+    """``pipeline_options`` of c/pipeline.h, but for ``spill_events``: the book says that.
+
+    Raises:
+        ConfigurationError: a batch is out of range.
+    """
+    for name, size in zip(("batch", "journal_batch"), batches, strict=True):
+        if not 1 <= size <= MOST_BATCH:
+            raise ConfigurationError(f"{name} {size} is not 1 to {MOST_BATCH}")
     cores = {"match_core": match_core, "journal_core": journal_core}
     return ffi.new(
         "pipeline_options *",
         {
             "strategy": wait,
-            "batch": batch,
+            "batch": batches[0],
+            "journal_batch": batches[1],
             "spill_events": 2,
             **{name: -1 if core is None else core for name, core in cores.items()},
         },

@@ -69,13 +69,14 @@ static int journal_work(stage *self, const command_record *commands, size_t coun
 
 /* --8<-- [start:run] */
 /* stage_run: take what is there, all of it up to a batch, until the end. What the stage ends in. */
-static int32_t stage_run(stage *self, int (*work)(stage *, const command_record *, size_t))
+static int32_t stage_run(stage *self, size_t batch,
+                         int (*work)(stage *, const command_record *, size_t))
 {
     pipeline *home = self->home;
     while (!is_over(home)) {
         size_t found;
         const command_record *commands =
-            sequencer_peek(home->commands, self->consumer, home->options.batch, &found);
+            sequencer_peek(home->commands, self->consumer, batch, &found);
         if (found == 0) {
             if (!stage_idle(self)) {
                 return STAGE_DRAINED;
@@ -96,7 +97,11 @@ static void *stage_main(void *argument)
     self->marked_ns = clock_ns();
     atomic_store_explicit(&self->up, 1, memory_order_release);
     int is_match = self == &home->stages[STAGE_MATCH];
-    int32_t state = stage_run(self, is_match ? match_work : journal_work);
+    uint32_t batch = home->options.batch;
+    if (!is_match && home->options.journal_batch > 0) {
+        batch = home->options.journal_batch;
+    }
+    int32_t state = stage_run(self, batch, is_match ? match_work : journal_work);
     if (atomic_load_explicit(&self->code, memory_order_relaxed) != 0) {
         state = STAGE_FAILED;
     }
@@ -134,6 +139,10 @@ int pipeline_new(sequencer *commands, spsc_ring *events, pipeline_apply apply, b
         return PIPELINE_NO_MEMORY;
     }
     pipeline *self = memset(memory, 0, sizeof(struct pipeline));
+    if (pthread_mutex_init(&self->joining, NULL) != 0) {
+        free(self);
+        return PIPELINE_NO_MEMORY;
+    }
     self->spill = malloc((size_t)options->spill_events * sizeof(event_record));
     int why = self->spill == NULL ? PIPELINE_NO_MEMORY : 0;
     self->commands = commands;
@@ -226,6 +235,8 @@ int pipeline_join(pipeline *self, uint64_t timeout_ns)
             return WAIT_TIMEOUT;
         }
     }
+    /* One at a time: a thread joined twice may be another one by then, and the join for ever. */
+    pthread_mutex_lock(&self->joining);
     for (int number = 0; number < STAGE_COUNT; number++) {
         stage *one = &self->stages[number];
         if (!one->joined) {
@@ -233,6 +244,7 @@ int pipeline_join(pipeline *self, uint64_t timeout_ns)
             one->joined = 1;
         }
     }
+    pthread_mutex_unlock(&self->joining);
     return WAIT_READY;
 }
 
@@ -251,6 +263,7 @@ void pipeline_free(pipeline *self)
     if (self->events != NULL) {
         spsc_give_side(self->events, 0);
     }
+    pthread_mutex_destroy(&self->joining);
     free(self->spill);
     free(self);
 }

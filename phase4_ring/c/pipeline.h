@@ -56,6 +56,7 @@ typedef struct {
     int match_core;     /* to pin to; -1: wherever */
     int journal_core;
     uint32_t batch;     /* most commands between two hand-overs, at least 1 */
+    uint32_t journal_batch; /* most that the journal takes at once; 0: as many */
     uint64_t spill_events; /* most events of one command */
 } pipeline_options;
 
@@ -92,15 +93,16 @@ enum { PIPELINE_NO_MEMORY = -1, PIPELINE_OTHER_CONSUMERS = -2, PIPELINE_IN_USE =
 int pipeline_new(sequencer *commands, spsc_ring *events, pipeline_apply apply, book *book,
                  pipeline_journal journal, void *journal_context,
                  const pipeline_options *options, pipeline **made);
-/* pipeline_start: start the stages; they are up and pinned on return. 0, or a negative errno with nothing running. Once only. */
+/* pipeline_start: start the stages; they are up and pinned on return. 0, or a negative errno with
+ * nothing running. Once only. */
 int pipeline_start(pipeline *self);
 /* pipeline_close: take no more commands; stages end when they have done all that was claimed. */
 void pipeline_close(pipeline *self);
 /* pipeline_abort: stages end at once, between two batches; or while the events of one command are
  * handed over from the spill buffer, and the rest of them is lost. */
 void pipeline_abort(pipeline *self);
-/* pipeline_join: wait for the stages. WAIT_READY when all have ended and are joined,
- * WAIT_TIMEOUT. */
+/* pipeline_join: wait for the stages, in any number of threads. WAIT_READY when all have ended and
+ * are joined, WAIT_TIMEOUT. */
 int pipeline_join(pipeline *self, uint64_t timeout_ns);
 /* pipeline_free: after a join, or before the start. NULL is allowed. */
 void pipeline_free(pipeline *self);

@@ -45,6 +45,7 @@ struct pipeline {
     pipeline_options options;
     event_record *spill;
     int places; /* how many of the sequencer's consumers it is */
+    pthread_mutex_t joining; /* whoever joins the stages; any thread may stop a pipeline */
     stage stages[STAGE_COUNT];
     /* Match's line: before it applies commands it says here which, at most. */
     OWN_LINE _Atomic uint64_t begun; /* relaxed: it rides on P2 of the event ring */

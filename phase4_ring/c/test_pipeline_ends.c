@@ -74,6 +74,28 @@ static void test_waits_say_what_is(void)
     }
 }
 
+static void *join_it(void *pipe)
+{
+    CHECK(pipeline_join(pipe, LIMIT_NS) == WAIT_READY);
+    return NULL;
+}
+
+/* Guards: a stage's thread joined twice, which hangs whoever joins a later thread in its place. */
+static void test_two_join_at_once(void)
+{
+    for (int turn = 0; turn < 50; turn++) {
+        world it;
+        world_plan plan = SMALL;
+        pthread_t other;
+        world_start(&it, &plan);
+        CHECK(pthread_create(&other, NULL, join_it, it.pipe) == 0);
+        pipeline_close(it.pipe);
+        world_join(&it);
+        CHECK(pthread_join(other, NULL) == 0);
+        world_free(&it);
+    }
+}
+
 /* Guards: a pipeline that cannot be freed, or claims to run, before its start. */
 static void test_never_started(void)
 {
@@ -364,6 +386,7 @@ int main(void)
     test_a_producer_dies(); /* first: it forks, which is simplest before there are threads */
     test_close_drains();
     test_waits_say_what_is();
+    test_two_join_at_once();
     test_never_started();
     test_abort_while_idle();
     test_abort_while_blocked();

@@ -7,10 +7,10 @@ the caller uses.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import NamedTuple
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -105,6 +105,19 @@ class Outcome(IntEnum):
     NOT_YET = 2
     OTHER_SESSION = 3
     NO_ROOM = 4
+
+
+#: A log that can answer for a store: the bytes of a message, or None if it has not got it either.
+Log = Callable[[int], bytes | None]
+
+
+@runtime_checkable
+class NativeLog(Protocol):
+    """A log in C that can answer for a store, in the store's thread."""
+
+    @property
+    def reader(self) -> tuple[int, int]:
+        """Addresses of a ``mold_log_read`` of c/mold_store.h and of its context."""
 
 
 class StoreCounters(NamedTuple):

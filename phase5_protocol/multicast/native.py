@@ -23,7 +23,9 @@ from phase5_protocol.multicast.mold import (
     DATAGRAM_DTYPE,
     DEFAULT_DATAGRAM_BYTES,
     MAX_DATAGRAM_BYTES,
+    Log,
     MalformedPacketError,
+    NativeLog,
     Outcome,
     Packet,
     PacketKind,
@@ -33,9 +35,6 @@ from phase5_protocol.multicast.mold import (
     session_bytes,
 )
 from phase5_protocol.multicast.mold import Packed as Packed  # what packing returns
-
-#: A log that can answer for a store: the bytes of a message, or None if it has not got it either.
-Log = Callable[[int], bytes | None]
 
 
 class Owner:
@@ -308,7 +307,7 @@ class MessageStore(Owner):
         first: int = 1,
         capacity_bytes: int = 1 << 26,
         capacity_messages: int = 1 << 20,
-        log: Log | None = None,
+        log: Log | NativeLog | None = None,
     ) -> None:
         name = check_session("MessageStore", session)
         check_whole(
@@ -321,7 +320,11 @@ class MessageStore(Owner):
         super().__init__(handle, lib.mold_store_free, "message store")
         self._answer = ffi.new("uint8_t[]", lib.MOLD_MAX_DATAGRAM)
         self._size = ffi.new("size_t *")
-        if log is not None:
+        self._log = log  # C has its address
+        if isinstance(log, NativeLog):
+            read, context = map(ffi.cast, ("mold_log_read", "void *"), log.reader)
+            lib.mold_store_set_log(self.handle, read, context)
+        elif log is not None:
             self._read = ffi.callback("mold_log_read", _reader(log), error=-1)
             lib.mold_store_set_log(self.handle, self._read, ffi.NULL)
 

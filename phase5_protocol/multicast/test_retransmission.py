@@ -1,6 +1,8 @@
 """The request server: right answers, reasons for those not given, and a limit on all of it."""
 
+import gc
 from collections.abc import Iterator
+from ctypes import CFUNCTYPE, c_int64, c_size_t, c_uint64, c_void_p, cast, memmove
 
 import pytest
 from hypothesis import given
@@ -10,7 +12,13 @@ from contract.errors import MatchbookError
 from contract.records import RecordArray
 from phase5_protocol.multicast.channel import Channel
 from phase5_protocol.multicast.conftest import make_events
-from phase5_protocol.multicast.mold import Packet, PacketKind, session_bytes
+from phase5_protocol.multicast.mold import (
+    Outcome,
+    Packet,
+    PacketKind,
+    Request,
+    session_bytes,
+)
 from phase5_protocol.multicast.native import (
     MessageStore,
     make_request,
@@ -122,6 +130,40 @@ def test_the_log_is_asked_for_what_is_gone(asker: UdpSocket) -> None:
         assert answer is not None
         assert list(parse_packet(answer).messages) == rows[2:6]
     assert store.counters().from_log == 4
+
+
+READ = CFUNCTYPE(c_int64, c_void_p, c_uint64, c_void_p, c_size_t)
+
+
+class ForeignLog:
+    """A log in C, as far as the store can see: even numbers only."""
+
+    def __init__(self) -> None:
+        self._read = READ(self._answer)
+
+    def _answer(self, context: int, number: int, to: int, room: int) -> int:
+        message = f"{number} of {context}".encode()
+        if number % 2 or len(message) > room:
+            return -1
+        memmove(to, message, len(message))
+        return len(message)
+
+    @property
+    def reader(self) -> tuple[int, int]:
+        """The two addresses; the second is any number that comes back."""
+        return cast(self._read, c_void_p).value or 0, 4711
+
+
+def test_a_log_in_c_is_asked_by_its_address() -> None:
+    """Guards: a log whose address or context is not what C calls, or which is freed before."""
+    store = MessageStore("DAY", first=9, log=ForeignLog())
+    gc.collect()
+    store.append(b"ninth")
+    wanted = Request("DAY", 8, 5)
+    outcome, answer = store.answer(wanted)
+    assert outcome is Outcome.ANSWERED
+    assert parse_packet(answer).messages == (b"8 of 4711", b"ninth")
+    assert store.answer(Request("DAY", 7, 1))[0] is Outcome.TOO_OLD
 
 
 def test_a_flood_is_limited(store: MessageStore, asker: UdpSocket) -> None:

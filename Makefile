@@ -16,7 +16,7 @@ say = @printf '%s\n' "-- $(1)"
 
 NOTEBOOKS := $(wildcard */*.ipynb)
 # Packages whose C has threads, for the race detector; the others have nothing to race.
-THREADED := contract phase4_ring
+THREADED := contract phase4_ring phase6_wal
 # What `make sanitize` runs under Python: the contract's own tests and every package with C; of
 # phase 5 the parts that come down to C, for its sessions are Python alone.
 NATIVE := $(sort contract $(patsubst %/_build.py,%,$(wildcard */_build.py)))

@@ -32,6 +32,7 @@ _LAZY: Final = {
     "bench": _Lazy("matchbook.bench:bench", "Measure the engines on this machine."),
     "demo": _Lazy("matchbook.demo:demo", "One workload through every engine, compared."),
     "generate": _Lazy("matchbook.generate:generate", "Write an order stream to a file."),
+    "log": _Lazy("matchbook.log.command:log", "Look into a write-ahead log, check it, replay it."),
     "replay": _Lazy("matchbook.replay.command:replay", "Run an order stream through an engine."),
 }
 

@@ -183,8 +183,5 @@ def _print_table(runs: list[Run]) -> None:
     out.print(table)
     out.print("\nOne run each, time in the engine alone; `matchbook bench` measures with care.")
     for run in runs:
-        if REGISTRY[run.engine].has_thread:
-            out.print(
-                f"{run.engine} matches on a thread of its own: its time is that of the way there,"
-                " the matching and the way back."
-            )
+        if REGISTRY[run.engine].remark:
+            out.print(f"{run.engine} {REGISTRY[run.engine].remark}")

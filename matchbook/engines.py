@@ -33,13 +33,16 @@ class EngineClass(Protocol):
 class EngineEntry(NamedTuple):
     """A registered engine: ``module:Class`` and a line about it.
 
-    ``has_thread``: it matches on a thread of its own, where the bench's clock, which is the
-    caller's, does not see it work.
+    Attributes:
+        own_suite: the bench suite that measures it, if the others would not see all of its work:
+            they pin one core and read the caller's clock.
+        remark: what its time in the demonstration is the time of.
     """
 
     target: str
     about: str
-    has_thread: bool = False
+    own_suite: str = ""
+    remark: str = ""
 
 
 REGISTRY: Final = {
@@ -48,7 +51,18 @@ REGISTRY: Final = {
     "phase3py": EngineEntry("phase3_sorted:PyEngine", "Python: sorted levels"),
     "phase3": EngineEntry("phase3_sorted:Engine", "C: arena, sorted levels"),
     "phase4": EngineEntry(
-        "phase4_ring:Engine", "C: phase 3 behind rings, on a thread of its own", has_thread=True
+        "phase4_ring:Engine",
+        "C: phase 3 behind rings, on a thread of its own",
+        own_suite="pipeline",
+        remark="matches on a thread of its own: its time is that of the way there, the matching and"
+        " the way back.",
+    ),
+    "phase6": EngineEntry(
+        "phase6_wal:Engine",
+        "C: phase 3 behind a log, which survives the process",
+        own_suite="wal",
+        remark="has every command in a log, in the system's cache, before it matches it: its time"
+        " is that of both.",
     ),
 }
 DEFAULT_ENGINE: Final = "phase3"

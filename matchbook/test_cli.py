@@ -175,6 +175,7 @@ def test_the_demonstration_ends_with_every_engine_right_and_the_table() -> None:
         assert f"\n{name} " in table
     assert table.count("374") == len(REGISTRY)  # trades
     assert "phase4 matches on a thread of its own" in table
+    assert "phase6 has every command in a log" in table
 
 
 def test_the_demonstration_draws_a_book() -> None:

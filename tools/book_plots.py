@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from tools import protocol_plots, ring_plots
+from tools import protocol_plots, ring_plots, wal_plots
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "docs" / "results"
@@ -167,6 +167,7 @@ PLOTS: dict[str, tuple[str, tuple[float, float], Callable[[Receipt, Any], None]]
     "measured-rings": ("rings", (9, 8), ring_plots.draw_rings),
     "measured-ring-trips": ("rings", (9, 6.5), ring_plots.draw_trips),
     **protocol_plots.PLOTS,
+    **wal_plots.PLOTS,
 }
 
 

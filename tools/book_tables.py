@@ -7,7 +7,7 @@ dotted path, ``results["demo.engines"]``; a path that is not there is an error t
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol
 
-from matchbook.bench import protocol_tables, rings_tables, tables
+from matchbook.bench import protocol_tables, rings_tables, tables, wal_tables
 from matchbook.bench.tables import Grid
 from tools import level_tables
 
@@ -120,4 +120,16 @@ TABLES: dict[str, Table] = {
     "multicast_recovery": from_grid("multicast", protocol_tables.multicast_recovery),
     "multicast_parts": from_grid("multicast", protocol_tables.multicast_parts),
     "multicast_dead": from_grid("multicast", protocol_tables.multicast_dead),
+    "wal_engine": from_grid("wal", wal_tables.wal_engine),
+    "wal_nothing": from_grid("wal", lambda r: wal_tables.wal_journals(r, "nothing")),
+    "wal_process": from_grid("wal", lambda r: wal_tables.wal_journals(r, "process")),
+    "wal_machine": from_grid("wal", lambda r: wal_tables.wal_journals(r, "machine")),
+    "wal_append": from_grid("wal", wal_tables.wal_append),
+    "wal_pages": from_grid("wal", wal_tables.wal_pages),
+    "wal_syncs": from_grid("wal", wal_tables.wal_syncs),
+    "wal_latency": from_grid("wal", wal_tables.wal_latency),
+    "wal_groups": from_grid("wal", wal_tables.wal_groups),
+    "wal_replay": from_grid("wal", wal_tables.wal_replay),
+    "wal_recovery": from_grid("wal", wal_tables.wal_recovery),
+    "wal_snapshots": from_grid("wal", wal_tables.wal_snapshots),
 }

@@ -275,8 +275,8 @@ def build_site(root: Path) -> subprocess.CompletedProcess[str]:
 
 
 PAGES = (
-    *("contract", "phase1", "phase2", "phase3", "phase4", "phase5"),
-    *("wire-formats", "choosing-levels", "measurements", "command"),
+    *("contract", "phase1", "phase2", "phase3", "phase4", "phase5", "phase6"),
+    *("wire-formats", "wal-format", "choosing-levels", "measurements", "command"),
 )
 QUOTING = '# Home\n\n```python\n--8<-- "phase1_domain/book.py:{section}"\n```\n'
 

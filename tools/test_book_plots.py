@@ -12,6 +12,7 @@ import pytest
 from tools import book_plots
 from tools.book_plots import PLOTS, behind, draw, source_of
 from tools.test_protocol_plots import RESULTS as PROTOCOL
+from tools.test_wal_plots import RESULTS as WAL
 
 COSTS = {"add": 10.0, "cancel": 12.0, "match": 20.0, "best": 30.0, "level": 40.0}
 CROSSOVER = {
@@ -59,6 +60,7 @@ RESULTS: dict[str, Any] = {
     "batching": {"cases": {"phase3": {"ways": {"apply": {"ns": 900.0}, "whole": {"ns": 20.0}}}}},
     "rings": RINGS,
     **PROTOCOL,
+    **WAL,
 }
 
 

@@ -149,6 +149,35 @@ queue of others that could not be compiled here, and why)
   ``samples``, ``datagrams``, ``kernel_drops``, ``gaps``, ``requests``; ``latency.machine``: as in
   ``pipeline.json``
 
+``wal.json``: ``file_system`` (its kind), ``missing`` (what is not installed here)
+
+- ``cases.engine_{whole,1024,64}`` (commands of a call): as in ``scenarios.json``, and ``batch``,
+  ``baseline`` (alone), ``ours`` (page_cache),
+  ``contestants.{alone,none,page_cache,segments,group,sync}.<contestant>``, each also with ``share``
+  (throughput over alone), ``share_low``, ``share_high``, ``waits`` (for a segment, in a run);
+  ``segments`` makes its next one meanwhile; with one call neither ``group`` nor ``sync``
+- ``cases.journal_{nothing,process,machine}_{1,64,1024}`` (what an append promises; commands of a
+  batch): ``ours``, ``noise_floor``, ``contestants.<name>.<contestant>``, each also with
+  ``times_ours``; names: ``log_none``, ``file_buffered``; ``log_page_cache``, ``file_written``,
+  ``sqlite_normal``, ``lmdb_nosync``; ``log_sync``, ``file_{fdatasync,fsync}``, ``sqlite_full``,
+  ``lmdb_sync``
+- ``cases.append.contestants``: ``{copied,checked,sealed}`` in memory, ``mapped``, ``mapped_1``,
+  ``written``, ``written_through``, ``written_through_1`` (of a record)
+- ``cases.pages.contestants.{sparse,allocated,zeroed,touched}`` (of a 64-byte store), each also with
+  ``page_ns``; ``cases.sync_{1,64,1024}.contestants.{growing,allocated,zeroed,mapped}`` (of a
+  record), each also with the percentiles of a sync
+- ``cases.replay.contestants.{applied,in_c,replay}``, each also with ``per_minute``
+- ``latency.{10000,100000,1000000}.{none,page_cache,group,sync}``: as in ``pipeline.json``, of the
+  log alone; also ``flushes`` of all runs together
+- ``groups``: ``rate``, ``sizes``, ``times_s``, ``by_size`` and ``by_time`` (lists: ``p50``,
+  ``p99``, ``p99_9``, ``samples``, ``flushes``, by size also ``per_second``, at most), ``own``
+  (``sync``, which takes what is due)
+- ``recovery``: ``lengths``, ``snapshot_every``, ``segment_bytes``, ``seconds.{log,snapshots}``,
+  ``replayed.{log,snapshots}``; ``snapshots``: ``orders``,
+  ``{pause_ns,longest_ns,whole_ns}.{fork,copy}`` (``whole``: until it has its name)
+- ``instructions.ways`` (of a record, by the names of ``append``; absent without valgrind),
+  ``instructions.counted_flags``
+
 ``phase2.json``: what ``phase2_arena.measure.measure`` returns: ``footprint``, ``scenarios``,
 ``scan``, ``boundary``, ``profile``; no ``cases``.
 """

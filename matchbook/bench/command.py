@@ -44,9 +44,10 @@ SUITES: Final = (
     "codecs",
     "itch",
     "multicast",
+    "wal",
 )
 #: Suites whose measuring happens in processes or threads of their own, which share the cores.
-_UNPINNED: Final = ("memory", "instructions", "rings", "pipeline", "multicast")
+_UNPINNED: Final = ("memory", "instructions", "rings", "pipeline", "multicast", "wal")
 #: Where nothing says how wide the output is.
 _WIDTH: Final = 100
 _RESULTS: Final = Path("docs") / "results"
@@ -64,6 +65,11 @@ _QUICK_RESULTS: Final = Path("build") / "results"
     help=f"Where results files go.  [default: {_RESULTS}; with --quick {_QUICK_RESULTS}]",
 )
 @click.option(
+    "--directory",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="A directory on the disk that wal is to measure.  [default: build/bench]",
+)
+@click.option(
     "--engine",
     "engines",
     multiple=True,
@@ -75,13 +81,13 @@ def bench(
     quick: bool,
     rounds: int | None,
     folder: Path | None,
+    directory: Path | None,
     engines: tuple[str, ...],
 ) -> None:
     """Measure the engines on this machine and write results files.
 
     Without a SUITE all of them run, in about ten minutes. Contestants run interleaved, every
-    answer is verified before a number is printed, and a ratio stands beside its noise floor: what
-    the same code shows against itself in the same run.
+    answer is verified, and a ratio stands beside what the same code shows against itself.
 
     \b
     scenarios     the public benchmark's five workloads, every engine
@@ -98,6 +104,7 @@ def bench(
     codecs        bytes of messages and back: struct, SBE, msgpack, flat
     itch          reading an exchange's feed, from Python down to C
     multicast     MoldUDP64 between processes: packing, latency, loss
+    wal           the price of a log: durability, disks, recovery
     """
     chosen = suites or SUITES
     target = folder or (_QUICK_RESULTS if quick else _RESULTS)
@@ -107,7 +114,7 @@ def bench(
         load_suite(name)
     failed = []
     with progress_line() as show:
-        session = Session(loaded, rounds, quick)
+        session = Session(loaded, rounds, quick, directory=directory)
         for name in chosen:
             try:
                 receipt = run_suite(name, session, show, command)
@@ -165,26 +172,27 @@ def cpu_seconds() -> float:
 def load_engines(names: tuple[str, ...]) -> dict[str, EngineClass]:
     """The engines asked for, in the registry's order; all that are built if none is.
 
-    Never one with a thread of its own: a suite pins its process to one core and reads the clock of
-    the calling thread, so it would see the waiting and not the work. ``pipeline`` measures that.
+    Never one whose work is not all done by the calling thread: a suite pins its process to one core
+    and reads that thread's clock, so it would see the waiting and not the work. Such an engine has
+    a suite of its own.
 
     Raises:
         ConfigurationError: one of those asked for cannot be loaded, or measured, or there is none.
     """
     for name in names:
-        if name in REGISTRY and REGISTRY[name].has_thread:
+        if name in REGISTRY and REGISTRY[name].own_suite:
             raise ConfigurationError(
                 f"engine {name!r} has a thread of its own, which these suites do not see;"
-                " matchbook bench pipeline measures it beside the engine alone"
+                f" matchbook bench {REGISTRY[name].own_suite} measures it beside the engine alone"
             )
     if names:
         known = [name for name in REGISTRY if name in names]
         others = [name for name in dict.fromkeys(names) if name not in REGISTRY]
         # A reader's own engine stands before the last, which is the one that others are held to.
         return {name: load_engine(name) for name in [*known[:-1], *others, *known[-1:]]}
-    available = [name for name in available_engines() if not REGISTRY[name].has_thread]
+    available = [name for name in available_engines() if not REGISTRY[name].own_suite]
     for name, entry in REGISTRY.items():
-        if name not in available and not entry.has_thread:
+        if name not in available and not entry.own_suite:
             err.print(f"{name} is not built here and not measured; `make setup` builds it")
     if not available:
         raise ConfigurationError("no engine is built here; `make setup` builds them")
@@ -198,7 +206,7 @@ def describe_command(
     folder: Path | None,
     engines: tuple[str, ...],
 ) -> str:
-    """The command line that gives the same again, without the folder, which changes no number."""
+    """The command line that gives the same again, without folders, which are this machine's."""
     words = ["matchbook", "bench", *suites]
     words += ["--quick"] if quick else []
     words += ["--rounds", str(rounds)] if rounds is not None else []

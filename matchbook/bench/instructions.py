@@ -152,7 +152,16 @@ def count_instructions(job: Job, streams: Path, extensions: Path | None) -> int:
     Raises:
         MatchbookError: the process failed; with its last words.
     """
-    found = _COUNT.search(run_driver(TOOL, job, streams, extensions))
+    return find_count(run_driver(TOOL, job, streams, extensions))
+
+
+def find_count(text: str) -> int:
+    """The number of instructions in what the tool wrote.
+
+    Raises:
+        MatchbookError: there is none.
+    """
+    found = _COUNT.search(text)
     if found is None:
         raise MatchbookError(f"{' '.join(TOOL)} printed no count of instructions")
     return int(found[1].replace(",", ""))
@@ -162,12 +171,23 @@ def run_driver(tool: Sequence[str], job: Job, streams: Path, extensions: Path | 
     """Run the driver under a tool, or bare under none; what it wrote to standard error."""
     target = REGISTRY[job.engine].target if job.engine in REGISTRY else job.engine
     stream = str(streams / f"{job.stream}.npz")
-    driver = [sys.executable, "-m", "matchbook.bench.driver", target, stream, str(job.commands)]
+    words = ["matchbook.bench.driver", target, stream, str(job.commands)]
+    return run_module(tool, words, extensions, f"{job.engine} on {job.stream}")
+
+
+def run_module(
+    tool: Sequence[str], words: Sequence[str], extensions: Path | None, what: str
+) -> str:
+    """Run a module and its arguments under a tool; what it wrote to standard error.
+
+    Raises:
+        MatchbookError: it failed; with ``what`` and its last words.
+    """
     environment = {**os.environ, **_REPEATABLE}
     if extensions is not None:
         environment[EXTENSIONS] = str(extensions)
     result = subprocess.run(
-        [*tool, *driver],
+        [*tool, sys.executable, "-m", *words],
         capture_output=True,
         text=True,
         errors="replace",
@@ -178,9 +198,8 @@ def run_driver(tool: Sequence[str], job: Job, streams: Path, extensions: Path | 
     )
     if result.returncode != 0:
         # Its own lines begin with the process number; what else there is comes from the driver.
-        words = [line for line in result.stderr.splitlines() if line and line[0] not in "=-"]
-        words = words or ["no message"]
-        raise MatchbookError(f"{job.engine} on {job.stream}: {words[-1]}")
+        lines = [line for line in result.stderr.splitlines() if line and line[0] not in "=-"]
+        raise MatchbookError(f"{what}: {lines[-1] if lines else 'no message'}")
     return result.stderr
 
 

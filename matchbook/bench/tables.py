@@ -274,6 +274,13 @@ def protocol(suite: str) -> Callable[[Receipt], Iterator[Grid]]:
     return shown
 
 
+def wal(receipt: Receipt) -> Iterator[Grid]:
+    """All tables of the log, which have a module of their own."""
+    from matchbook.bench import wal_tables
+
+    return wal_tables.wal_shown(receipt)
+
+
 def pipeline(receipt: Receipt) -> Iterator[Grid]:
     """The engine alone and behind rings; and its latencies."""
     yield pipeline_share(receipt)
@@ -342,6 +349,7 @@ SHOWN: Final[dict[str, Callable[[Receipt], Iterator[Grid]]]] = {
     "codecs": protocol("codecs"),
     "itch": protocol("itch"),
     "multicast": protocol("multicast"),
+    "wal": wal,
 }
 
 

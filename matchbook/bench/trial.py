@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -52,12 +53,14 @@ class Session:
         rounds: rounds asked for; None leaves them to the suite.
         quick: small streams and few rounds: whether it works, not how fast it is.
         step: called with what is being done, for the progress line.
+        directory: where suites that measure a disk put their files; None leaves it to them.
     """
 
     engines: dict[str, EngineClass]
     rounds: int | None = None
     quick: bool = False
     step: Callable[[str], None] = lambda _: None
+    directory: Path | None = None
     _seconds: dict[str, float] | None = None
 
     def rounds_of(self, usual: int) -> int:

@@ -31,7 +31,7 @@ COMMAND_LOG: Final = LogOptions(segment_bytes=SEGMENT_BYTES, reserve=False)
 #: Without a thread: so what fails, fails in the hand-over that needs it.
 SMALL_LOG: Final = replace(COMMAND_LOG, segment_bytes=1 << 14, prepare_thread=False)
 SMALL_SLOTS: Final = ((1 << 14) - 4096) // 80
-SMALL_EVENT_LOG: Final = replace(EVENT_LOG, segment_bytes=SEGMENT_BYTES, prepare_thread=False)
+SMALL_EVENT_LOG: Final = replace(EVENT_LOG, segment_bytes=SEGMENT_BYTES)
 
 
 class Run(NamedTuple):

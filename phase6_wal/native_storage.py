@@ -8,11 +8,14 @@ import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from phase6_wal._wal import ffi, lib
 from phase6_wal.errors import LogInUseError
 from phase6_wal.names import LOCK_NAME
+
+#: How often a directory is listed at most, until it comes out twice the same.
+_MOST_LISTINGS: Final = 100
 
 
 class Storage:
@@ -80,11 +83,17 @@ class Storage:
         _checked(self.handle.directory_sync(self.handle))
 
     def list(self) -> list[str]:
-        """The names of all files, in order."""
-        name = ffi.new("char[64]")
-        names: list[str] = []
-        while _checked(self.handle.directory_list(self.handle, len(names), name)):
-            names.append(ffi.string(name).decode())
+        """The names of all files, in order, as they were at some moment.
+
+        A writer may rename one meanwhile, from behind the place that a listing has reached to
+        before it: what comes out twice the same was there like that. (After a hundred times the
+        last is given: a directory that never rests shall not keep anybody for ever.)
+        """
+        before, names = _list_once(self.handle), _list_once(self.handle)
+        for _ in range(_MOST_LISTINGS):
+            if names == before:
+                break
+            before, names = names, _list_once(self.handle)
         return names
 
     @contextmanager
@@ -192,6 +201,14 @@ class PosixStorage(Storage):
 
 def _name(name: str) -> bytes:
     return os.fsencode(name)
+
+
+def _list_once(handle: Any) -> list[str]:
+    name = ffi.new("char[64]")
+    names: list[str] = []
+    while _checked(handle.directory_list(handle, len(names), name)):
+        names.append(ffi.string(name).decode())
+    return names
 
 
 def _checked(code: int, name: str | None = None) -> int:

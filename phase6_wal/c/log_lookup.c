@@ -120,8 +120,8 @@ static int list_once(log_lookup *self)
     }
 }
 
-/* list_segments: names are asked for by their place, and the writer adds and removes files meanwhile, so
- * that one may be passed over: what comes out twice the same was the directory at some moment. */
+/* list_segments: the writer renames files meanwhile, and one may pass from behind to before: what
+ * comes out twice the same was the directory at some moment. */
 static int list_segments(log_lookup *self)
 {
     uint32_t seen = 0;

@@ -195,8 +195,8 @@ static int number_of(const char *name, uint64_t *sequence)
     return strcmp(again, name) == 0;
 }
 
-/* list_once: names are asked for by their number, so one that goes meanwhile, before the present one,
- * hides another. *names is a sum over all of them. */
+/* list_once: one that is renamed meanwhile may come twice or not at all: see storage.h. *names is a
+ * sum over all of them. */
 static int list_once(storage *disk, uint64_t *sequences, size_t room, uint32_t *names)
 {
     char name[STORAGE_NAME_BYTES];

@@ -48,8 +48,11 @@ struct storage {
     int (*file_rename)(storage *self, const char *from, const char *to);
     int (*file_remove)(storage *self, const char *name);
     int (*directory_sync)(storage *self);
-    /* directory_list: name number `index` in the order of their bytes; 1, or 0 after the last. From
-     * 0 on they are those of one moment, but for what this storage itself changes meanwhile. */
+    /* directory_list: index 0: the first name, in the order of their bytes; else the one behind
+     * `name`, which is what the call before gave. 1, or 0 after the last. By name and not by place:
+     * files come and go meanwhile, and what is there all the while is listed once. What is renamed
+     * meanwhile may be listed twice or not at all: who reads beside a writer lists until it comes out
+     * the same. */
     int (*directory_list)(storage *self, size_t index, char name[64]);
     void (*storage_free)(storage *self);
 };

@@ -97,8 +97,12 @@ int names_at(name_list *self, size_t index, char name[STORAGE_NAME_BYTES])
     const int is_old = index == 0 || !self->is_listed ||
                        self->listed != atomic_load_explicit(&self->changes, memory_order_acquire);
     int found = is_old ? list_anew(self) : 0;
-    if (found == 0 && index < self->count) {
-        memcpy(name, self->names[index], STORAGE_NAME_BYTES);
+    size_t at = 0;
+    while (index > 0 && at < self->count && strcmp(self->names[at], name) <= 0) {
+        at++;
+    }
+    if (found == 0 && at < self->count) {
+        memcpy(name, self->names[at], STORAGE_NAME_BYTES);
         found = 1;
     }
     pthread_mutex_unlock(&self->mutex);

@@ -1,8 +1,7 @@
-/* storage_names.h - the names in a real directory, by their places.
+/* storage_names.h - the names in a real directory, one behind the other.
  *
- * Who asks for names one by one wants those of one moment: all of them are read when the first is asked
- * for, and again when this storage has changed one since. So n names cost one pass through the
- * directory, and what another process does meanwhile moves none of them.
+ * All of them are read when the first is asked for, and again when this storage has changed one
+ * since: n names cost one pass through the directory.
  */
 #ifndef PHASE6_STORAGE_NAMES_H
 #define PHASE6_STORAGE_NAMES_H

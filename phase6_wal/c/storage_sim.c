@@ -345,9 +345,13 @@ static int directory_list(storage *table, size_t index, char name[STORAGE_NAME_B
     if (self->off) {
         return sim_unlock(self, -EIO);
     }
-    int there = index < self->names.count;
+    size_t at = 0;
+    while (index > 0 && at < self->names.count && strcmp(self->names.all[at].name, name) <= 0) {
+        at++;
+    }
+    int there = at < self->names.count;
     if (there) {
-        memcpy(name, self->names.all[index].name, STORAGE_NAME_BYTES);
+        memcpy(name, self->names.all[at].name, STORAGE_NAME_BYTES);
     }
     return sim_unlock(self, there);
 }

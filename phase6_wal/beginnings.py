@@ -48,7 +48,8 @@ class Upkeep:
         keep: snapshots that are kept, beside the first of all.
         trim: let go of segments that no kept snapshot needs. Then there is no way back to the
             log's beginning.
-        how: how snapshots are taken, ``"fork"`` or ``"copy"``; see ``Snapshotter``.
+        how: how snapshots are taken: ``"fork"``, ``"copy"``, or ``"auto"`` (None: what suits the
+            disk); see ``Snapshotter``.
     """
 
     snapshot_every: int = 0

@@ -26,7 +26,6 @@ from typing import Any, Final, NamedTuple, Self
 
 from contract.records import RecordArray, empty_events
 from phase6_wal.engine import DurableEngine
-from phase6_wal.errors import LogInUseError
 from phase6_wal.replay import EngineMaker
 
 _MESSAGE: Final = struct.Struct("<QQ")
@@ -136,15 +135,10 @@ def _work(directory: Path, commands: RecordArray, load: Load, draw: Random, told
 
 def open_or_create(directory: Path, load: Load) -> DurableEngine:
     """The engine on a log that may be there already."""
-    while True:
-        try:
-            if any(directory.glob("*.snap")):
-                return DurableEngine.open(directory, load.make_book, **load.options)
-            book = load.make_book(capacity=CAPACITY)
-            return DurableEngine.create(directory, [book], **load.options)
-        except LogInUseError:
-            # A killed engine's child, forked for a snapshot, has the lock until it closes files.
-            os.sched_yield()
+    if any(directory.glob("*.snap")):
+        return DurableEngine.open(directory, load.make_book, **load.options)
+    book = load.make_book(capacity=CAPACITY)
+    return DurableEngine.create(directory, [book], **load.options)
 
 
 def tell(pipe: int, sequence: int, acknowledged: int) -> None:

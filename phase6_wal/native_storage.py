@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import time
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -16,6 +17,9 @@ from phase6_wal.names import LOCK_NAME
 
 #: How often a directory is listed at most, until it comes out twice the same.
 _MOST_LISTINGS: Final = 100
+#: How often, and how far apart, a lock is tried whose holder is dead.
+_MOST_LOOKS: Final = 500
+_BETWEEN_LOOKS_S: Final = 0.01
 
 
 class Storage:
@@ -156,7 +160,9 @@ class PosixStorage(Storage):
     def lock(self) -> None:
         """Become the one process, and the one object in it, that writes in this directory.
 
-        The lock goes with the process, however it ends. A child that was forked holds it too.
+        The lock goes with the process, however it ends; but a child that it has forked for a
+        snapshot holds it too until it has closed its files, so who finds the holder dead looks
+        again for a while.
 
         Raises:
             LogInUseError: another one writes here.
@@ -173,12 +179,16 @@ class PosixStorage(Storage):
         self._locks += 1
 
     def _hold(self, file: int) -> None:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            holder = os.read(file, 32)
-            pid = int(holder) if holder.strip().isdigit() else 0
-            raise LogInUseError(self.directory, pid) from None
+        for look in range(_MOST_LOOKS):
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                holder = os.pread(file, 32, 0)
+                pid = int(holder) if holder.strip().isdigit() else 0
+                if look + 1 == _MOST_LOOKS or not _has_ended(pid):
+                    raise LogInUseError(self.directory, pid) from None
+            time.sleep(_BETWEEN_LOOKS_S)
         with suppress(OSError):  # a disk may be full: the number is for people, the lock holds
             os.ftruncate(file, 0)
             os.pwrite(file, b"%d\n" % os.getpid(), 0)
@@ -201,6 +211,15 @@ class PosixStorage(Storage):
 
 def _name(name: str) -> bytes:
     return os.fsencode(name)
+
+
+def _has_ended(pid: int) -> bool:
+    with suppress(PermissionError):  # somebody else's, and so there
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return True
+    return False
 
 
 def _list_once(handle: Any) -> list[str]:

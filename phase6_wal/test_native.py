@@ -113,6 +113,49 @@ except LogInUseError as error:
         assert writer.sequence == 1
 
 
+def test_a_lock_that_outlives_its_holder(
+    disk: PosixStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Guards against a killed engine that cannot be opened again at once: a child has its lock."""
+    # The holder forks a child, which goes on until its standard input ends, and is gone.
+    code = f"""
+import os, sys
+from phase6_wal.native import PosixStorage
+PosixStorage({str(disk.directory)!r}).lock()
+if os.fork():
+    os._exit(0)
+os.close(1)
+sys.stdin.read()
+os._exit(0)
+"""
+    with subprocess.Popen(
+        [sys.executable, "-c", code], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as holder:
+        assert holder.wait() == 0
+        to_child = holder.stdin
+        assert to_child is not None
+        assert holder.stdout is not None
+        assert holder.stdout.read() == b"", "the child runs, and has closed its copy"
+        looks = 0
+
+        def wait_a_little(_seconds: float) -> None:
+            nonlocal looks
+            looks += 1
+            if looks == 3:
+                to_child.close()
+            os.sched_yield()
+
+        monkeypatch.setattr("phase6_wal.native_storage.time.sleep", wait_a_little)
+        monkeypatch.setattr("phase6_wal.native_storage._MOST_LOOKS", 3)
+        with pytest.raises(LogInUseError) as refused:
+            disk.lock()
+        assert refused.value.pid == holder.pid
+        looks = 0
+        monkeypatch.setattr("phase6_wal.native_storage._MOST_LOOKS", 10_000_000)
+        disk.lock()
+        assert looks >= 3
+
+
 def test_a_writer_that_could_not_be_made_lets_go(disk: PosixStorage) -> None:
     """Guards against a lock that stays with nobody."""
     position = LogPosition(sequence=5, number=1, first_sequence=1, slot=999)

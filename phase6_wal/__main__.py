@@ -305,9 +305,9 @@ def what_it_costs(day: Day, directory: Path) -> None:
     show(
         f"Through Python's face, on {file_system(directory)}, up to {2 * SINGLES:,} single "
         f"commands and {2 * BATCHES:,} batches each, in two rounds. Medians of the two differ by "
-        f"up to {unrest:.0%}: so much of this table is noise, and a P99 of so few, on a machine "
-        "that does other things too, is a hint. `group` waits for company: one command alone pays "
-        "for the whole wait, and a thousand would share it."
+        f"a factor of up to {1 + unrest:.1f}: so much of this table is noise, and a P99 of so few, "
+        "on a machine that does other things too, is a hint. `group` waits for company: one "
+        "command alone pays for the whole wait, and a thousand would share it."
     )
 
 

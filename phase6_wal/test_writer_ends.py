@@ -100,6 +100,8 @@ def test_a_writer_beside_a_living_one() -> None:
         log.append(bids(3))
 
 
+# ASan's allocator has locks of its own, which a fork copies as another thread holds them.
+@pytest.mark.release_only
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 def test_a_writer_in_a_fork(tmp_path: Path) -> None:
     """Guards against a child that waits at its end for a thread which only its parent has."""
@@ -128,6 +130,7 @@ sys.exit(os.waitstatus_to_exitcode(status))
         assert again.sequence == 2
 
 
+@pytest.mark.release_only
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 def test_a_scratch_directory_in_a_fork() -> None:
     """Guards against a child that takes its parent's log away when it ends."""

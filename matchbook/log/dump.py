@@ -13,7 +13,7 @@ from contract.byte_source import create_bytes
 from contract.errors import ConfigurationError
 from contract.files import suffix
 from matchbook.console import err, print_error
-from matchbook.log.look import DIRECTORY, content_of, open_log, say_writer
+from matchbook.log.look import DIRECTORY, content_of, open_log, say_writer, what_was_dropped
 from matchbook.log.words import event_header, event_lines, script_header, script_lines
 from phase6_wal.errors import LogDamagedError
 from phase6_wal.native import PosixStorage
@@ -74,7 +74,7 @@ def dump(
         print_error(f"{damage}{say_writer(directory)}")
         sys.exit(EXIT_DAMAGED)
     if found is not None and found.dropped is not None and last is None:
-        err.print(f"a torn tail: {found.dropped}", soft_wrap=True)
+        err.print("a {}: {}".format(*what_was_dropped(found.dropped)), soft_wrap=True)
 
 
 def _find_end(storage: PosixStorage) -> tuple[Recovered | None, LogDamagedError | None]:

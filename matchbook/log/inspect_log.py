@@ -23,6 +23,8 @@ from matchbook.log.look import (
     say_writer,
     size_of,
     size_text,
+    snapshot_to_begin_with,
+    what_was_dropped,
     writing_process,
 )
 from phase6_wal.native import PosixStorage
@@ -35,8 +37,9 @@ from phase6_wal.picture import (
     marks_of,
 )
 from phase6_wal.reader import LogReader
-from phase6_wal.recovery import recover_log
+from phase6_wal.recovery import damage, judge, objection, recover_log
 from phase6_wal.segments import SegmentInfo
+from phase6_wal.snapshots import snapshot_names
 
 #: Segments in the table, of a long log: so many from either end.
 _ROWS: Final = 8
@@ -68,7 +71,7 @@ def inspect(directory: Path, every: bool) -> None:
         out.print(_picture(draw_log(drawn_segments(infos, marks), drawn_snapshots(snapshots))))
         out.print(Text(LEGEND, style="dim"))
         out.print()
-        _print_recovery(storage, content, snapshots)
+        _print_recovery(storage, content, infos)
 
 
 def _summary(
@@ -123,11 +126,11 @@ def _snapshot_text(file: SnapshotFile) -> Text:
 
 
 def _segment_table(infos: list[SegmentInfo], every: bool) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="dim")
+    table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, header_style="dim")
     for heading in ("segment", "first", "last", "records", "marks", "size"):
         table.add_column(heading, justify="right")
     for heading in ("durability", "chain", "behind its records"):
-        table.add_column(heading)
+        table.add_column(heading, overflow="fold")
     hidden = range(_ROWS, len(infos) - _ROWS) if not every else range(0)
     for index, info in enumerate(infos):
         if index in hidden:
@@ -164,7 +167,7 @@ def _behind(info: SegmentInfo) -> str:
         fault = info.breaks
         return f"does not continue: {fault.field} {fault.value!r}, not {fault.right!r}"
     if info.tail is None:
-        return "nothing: full"
+        return "full"
     free = info.slots - info.records
     if info.is_whole:
         return f"{free:,} free"
@@ -185,10 +188,12 @@ def _picture(text: str) -> Text:
     return drawn
 
 
-def _print_recovery(storage: PosixStorage, content: str, snapshots: list[SnapshotFile]) -> None:
+def _print_recovery(storage: PosixStorage, content: str, infos: list[SegmentInfo]) -> None:
     """What an engine that opened this log now would come to."""
-    since = max((file.sequence for file in snapshots if file.snapshot is not None), default=None)
+    since = None
     try:
+        if content == "commands" and snapshot_names(storage):
+            since = snapshot_to_begin_with(storage)[0].sequence
         found = recover_log(storage, since=since, cut=False)
     except MatchbookError as error:
         text = f"cannot be recovered: {error}{say_writer(storage.directory)}"
@@ -206,4 +211,10 @@ def _print_recovery(storage: PosixStorage, content: str, snapshots: list[Snapsho
         )
     out.print(Text(text, style="bold green"), soft_wrap=True)
     if found.dropped is not None:
-        out.print(Text(f"torn tail, to be cut: {found.dropped}", style="yellow"), soft_wrap=True)
+        what, text = what_was_dropped(found.dropped)
+        out.print(Text(f"{what}, to be cut: {text}", style="yellow"), soft_wrap=True)
+    verdict = judge(infos)
+    why = objection(verdict, infos, accept_loss=False)
+    if why:  # which that does not need
+        text = f"damage before that snapshot: {damage(storage, verdict, why)}"
+        out.print(Text(text + say_writer(storage.directory), style="red"), soft_wrap=True)

@@ -18,13 +18,21 @@ from contract.native import NativeEngine
 from matchbook.book_view import draw_engine
 from matchbook.console import err, out
 from matchbook.engines import DEFAULT_ENGINE, EngineClass, load_engine
-from matchbook.log.look import DIRECTORY, counted, open_log, require_commands
+from matchbook.log.look import (
+    DIRECTORY,
+    counted,
+    look_at_snapshots,
+    open_log,
+    require_commands,
+    snapshot_to_begin_with,
+    what_was_dropped,
+)
 from matchbook.log.plain_replay import replay_plainly_from
 from matchbook.replay.events_out import EventSink
 from phase6_wal.errors import LogError, ReplayDivergedError
 from phase6_wal.native import PosixStorage
 from phase6_wal.recovery import recover_log
-from phase6_wal.replay import Replayed, choose_snapshot, replay_from
+from phase6_wal.replay import Replayed, replay_from
 from phase6_wal.segments import first_of, scan_file, segment_names
 from phase6_wal.snapshots import Snapshot
 
@@ -87,9 +95,10 @@ def replay(
         require_commands(storage, "a replay")
         sink = stack.enter_context(EventSink(events_file)) if events_file else None
         try:
-            snapshot, passed = choose_snapshot(storage, 0 if from_genesis else at)
-            for problem in passed:
-                err.print(f"passed over: {problem}", soft_wrap=True)
+            snapshot, passed = snapshot_to_begin_with(storage, 0 if from_genesis else at)
+            for file in look_at_snapshots(storage) if passed else ():
+                if file.name in passed:
+                    err.print(f"passed over: {file.problem or file.name}", soft_wrap=True)
             _check_beginning(storage, snapshot)
             if at is None:
                 _check_end(storage, snapshot)
@@ -158,7 +167,7 @@ def _check_end(storage: PosixStorage, snapshot: Snapshot) -> None:
     """
     found = recover_log(storage, since=snapshot.sequence, cut=False)
     if found.dropped is not None:
-        err.print(f"a torn tail: {found.dropped}", soft_wrap=True)
+        err.print("a {}: {}".format(*what_was_dropped(found.dropped)), soft_wrap=True)
 
 
 def _can_be_lent(engine_class: EngineClass) -> bool:

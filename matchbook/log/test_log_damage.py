@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from contract.records import to_command_array
 from matchbook.log.logs_for_tests import (
     COMMANDS,
     COUNT,
+    SEGMENT_BYTES,
     copy,
     flip,
     make_event_log,
@@ -22,8 +24,10 @@ from matchbook.log.logs_for_tests import (
     segments,
     tear,
 )
+from phase6_wal.engine import DurableEngine
+from phase6_wal.errors import LogDamagedError
 from phase6_wal.names import snapshot_name
-from phase6_wal.native import SLOT_BYTES, PosixStorage
+from phase6_wal.native import SLOT_BYTES, LogOptions, LogWriter, PosixStorage
 from phase6_wal.snapshots import Snapshot, read_snapshot, write_snapshot
 
 #: In the second segment, which others follow.
@@ -130,6 +134,21 @@ def test_a_torn_tail_is_a_note(log: Path) -> None:
     assert seen(log) == before
 
 
+def test_a_hole_that_nobody_was_promised_anything_of(tmp_path: Path) -> None:
+    """Guards: whole records that are given up under the name of a torn tail."""
+    log = tmp_path / "log"
+    options = LogOptions(segment_bytes=SEGMENT_BYTES, durability="group", prepare_thread=False)
+    with PosixStorage(log) as storage, LogWriter(storage, options) as writer:
+        writer.append(COMMANDS[:20].tobytes())
+    flip(log / segments(log)[0].name, offset_of(10) + 20)
+    result = run("verify", log)
+    assert result.exit_code == 0, result.output
+    (note,) = [line for line in result.stdout.splitlines() if line.startswith("note   hole")]
+    assert "9 whole records, up to command 20; nothing behind it says" in note
+    assert "hole, to be cut: " in run("inspect", log).stdout
+    assert "a hole: " in run("dump", log).stderr
+
+
 # Snapshots.
 
 
@@ -191,14 +210,68 @@ def test_a_snapshot_of_other_events(log: Path) -> None:
 
 
 def test_a_snapshot_ahead_of_the_log(log: Path) -> None:
-    """Guards: a log cut short behind a snapshot's back that nobody mentions."""
+    """Guards: a log cut short behind a snapshot's back, which one command calls good."""
     infos = segments(log)
     for info in infos[1:]:
         (log / info.name).unlink()
+    lines = wrong_lines(log)
+    assert len(lines) == 2
+    assert f"the log ends before it, with command {infos[0].sequence:,}" in lines[0]
+    gone = f"the log ends with command {infos[0].sequence}, before the snapshot at 3000"
+    assert f"cannot be recovered: {log}: {gone}" in run("inspect", log).stdout
+    result = run("replay", log)
+    assert result.exit_code == 2
+    assert gone in result.stderr
+    with pytest.raises(LogDamagedError):
+        DurableEngine.open(log)
+    assert run("replay", log, "--at", infos[0].sequence).exit_code == 0
+    (log / infos[0].name).unlink()
+    assert len(wrong_lines(log)) == 2
+    assert "cannot be recovered" in run("inspect", log).stdout
+
+
+def test_a_snapshot_ahead_of_a_log_that_is_written(
+    log: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Guards: a snapshot that a writer has named since the segments were read, called damage."""
+    module = importlib.import_module("matchbook.log.verify")  # the name is the command's as well
+    monkeypatch.setattr(module, "writing_process", lambda _directory: 1)
+    (log / segments(log)[-1].name).unlink()
     result = run("verify", log)
-    notes = [line for line in result.stdout.splitlines() if line.startswith("note ")]
-    assert len(notes) == 2
-    assert f"the log ends before it, with command {infos[0].sequence:,}" in notes[0]
+    assert result.exit_code == 0, result.output
+    assert "note   snapshot" in result.stdout
+
+
+def test_the_damage_is_named_and_not_the_snapshot_behind_it(log: Path) -> None:
+    """Guards: a whole snapshot blamed for a hole in the segment that it stands in."""
+    info = segments(log)[-1]
+    flip(log / info.name, offset_of(0) + 20)
+    fault = f"{log / info.name}: offset {offset_of(0)}: crc: 0x"
+    result = run("replay", log)
+    assert result.exit_code == 2
+    assert fault in result.stderr
+    assert f"cannot be recovered: {fault}" in run("inspect", log).stdout
+
+
+def test_why_a_snapshot_is_passed_over(log: Path) -> None:
+    """Guards: a name without a reason; an errno where a path should stand."""
+    flip(log / snapshot_name(3_000), 70)
+    (log / snapshot_name(4_000)).mkdir()
+    result = run("replay", log)
+    assert result.exit_code == 0
+    assert f"passed over: {log / snapshot_name(3_000)}: offset " in result.stderr
+    assert f"passed over: {log / snapshot_name(4_000)}: Is a directory" in result.stderr
+    assert "stands at   command 3,000" in result.stdout
+
+
+def test_a_log_without_a_snapshot(log: Path) -> None:
+    """Guards: a log that no engine can begin with, and that nothing is said about."""
+    for path in log.glob("*.snap"):
+        path.unlink()
+    result = run("verify", log)
+    assert result.exit_code == 0
+    assert "note   snapshots  there are none: no engine can begin with this" in result.stdout
+    assert "no snapshot says from what" in run("inspect", log).stdout
 
 
 # Replays.
@@ -238,6 +311,9 @@ def test_a_replay_stops_at_damage(log: Path) -> None:
     assert run("replay", log, "--at", reached).exit_code == 0
     # The newest snapshot stands behind the hole: what is needed from here on is whole.
     assert run("replay", log).exit_code == 0
+    shown = run("inspect", log).stdout
+    assert "would be recovered: the snapshot at 3,000" in shown
+    assert f"damage before that snapshot: {log / segments(log)[1].name}: offset " in shown
 
 
 # dump, inspect.

@@ -23,6 +23,8 @@ from matchbook.log.look import (
     require_commands,
     say_writer,
     size_text,
+    what_was_dropped,
+    writing_process,
 )
 from matchbook.log.replay_log import run_replay
 from phase6_wal.errors import LogDamagedError, LogError
@@ -32,7 +34,7 @@ from phase6_wal.picture import marks_of
 from phase6_wal.reader import LogReader
 from phase6_wal.recovery import Recovered, recover_log
 from phase6_wal.replay import Replayed
-from phase6_wal.snapshots import Snapshot
+from phase6_wal.snapshots import Snapshot, snapshot_names
 
 EXIT_DAMAGED: Final = 1
 
@@ -70,7 +72,8 @@ class Finding(NamedTuple):
 def verify(directory: Path, with_replay: bool, engine_name: str) -> None:
     """Check all segments and snapshots of a log; exit status 1 if there is damage.
 
-    A torn tail is what any crash leaves, and no damage; it is named. Nothing is changed.
+    A torn tail is what any crash leaves, and no damage; nor is a hole that nobody was promised
+    anything of, which a power cut may leave. Both are named. Nothing is changed.
     """
     engine_class = load_engine(engine_name)
     with open_log(directory) as storage:
@@ -100,7 +103,9 @@ def _findings(storage: PosixStorage, engine_class: EngineClass | None) -> Iterat
     else:
         yield _good_segments(found, content)
         if found.dropped is not None:
-            yield Finding("torn tail", str(found.dropped), "yellow")
+            yield Finding(*what_was_dropped(found.dropped), "yellow")
+    if content == "commands" and not snapshot_names(storage):
+        yield Finding("snapshots", "there are none: no engine can begin with this", "yellow")
     for file in look_at_snapshots(storage):
         yield _check_snapshot(storage, file, found)
     if engine_class is not None and found is not None:
@@ -130,7 +135,7 @@ def _good_segments(found: Recovered, content: str) -> Finding:
         "segments",
         f"{len(segments):,}, {records - marks:,} {content}"
         + (f" ({found.first_sequence:,} to {found.sequence:,})" if records > marks else "")
-        + f" and {counted(marks, 'mark')}; {size_text(read)} read in {found.seconds:,.2f} s",
+        + f" and {counted(marks, 'mark')}; {size_text(read)} read in {found.seconds:,.3f} s",
     )
 
 
@@ -143,14 +148,17 @@ def _check_snapshot(storage: PosixStorage, file: SnapshotFile, found: Recovered 
     text = (
         f"{file.name}: {counted(len(snapshot.books), 'book')}, {counted(file.orders, 'live order')}"
     )
-    if found is None or not found.segments:
+    if found is None:
         return Finding("snapshot", text)
-    if snapshot.log_id != found.log_id:
+    if found.segments and snapshot.log_id != found.log_id:
         wrong = f"log_id: {snapshot.log_id:#x} is not {found.log_id:#x}, the segments'"
         return Finding("snapshot", f"{path}: offset 24: {wrong}", "red")
     if snapshot.sequence > found.sequence:
+        # It gets its name when the log is on the disk as far as that. A writer goes on meanwhile.
         text += f"; the log ends before it, with command {found.sequence:,}"
-        return Finding("snapshot", text, "yellow")
+        return Finding("snapshot", text, "yellow" if writing_process(storage.directory) else "red")
+    if not found.segments:
+        return Finding("snapshot", text)
     if snapshot.sequence < found.first_sequence - 1:
         text += f"; the log that follows it is gone: it begins with {found.first_sequence:,}"
         return Finding("snapshot", text, "yellow" if snapshot.sequence else "green")
@@ -204,7 +212,7 @@ def _replay_all(
             yield Finding("replay", f"{path}: {differs}", "red")
     yield Finding(
         "replay",
-        f"{commands:,} commands in {seconds:,.2f} s: {counted(marks, 'mark')} and"
+        f"{commands:,} commands in {seconds:,.3f} s: {counted(marks, 'mark')} and"
         f" {counted(len(usable) - 1, 'snapshot')} on the way, as they were",
     )
 

@@ -35,7 +35,8 @@
  *      6      u8      kind             1 command, 2 event, 3 mark
  *      7      u8      0
  *      8      u64     durable          up to here the log was known to be on the disk when the
- *                                      record was written; less than the record's sequence
+ *                                      record was written; below the record's sequence, or,
+ *                                      of a mark, at most the same
  *     16      u8[64]  body             a command or an event (contract/c/contract.h), or a mark
  *                                      (below); all three begin with their sequence, u64
  *

@@ -6,14 +6,15 @@ import os
 import secrets
 import shutil
 import tempfile
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from contract.errors import ConfigurationError
 from contract.native import NativeEngine
-from phase6_wal.errors import LogDamagedError, LogError
+from phase6_wal.errors import LogDamagedError, LogError, LogNotOpenedError
 from phase6_wal.names import SEGMENT_SUFFIX, SNAPSHOT_SUFFIX, sequence_of
 from phase6_wal.native import LogOptions, LogWriter, PosixStorage, Storage, check_no_writer
 from phase6_wal.native_book import DrivenBooks, check_books
@@ -115,9 +116,11 @@ def begin(
     options = replace(options, log_id=options.log_id or secrets.randbits(63) + 1)
     options.in_c()  # raises before anything is written
     storage = _enter(house, directory)
+    with _opening(directory, "list"):
+        names = storage.list()
     numbered = [
         name
-        for name in storage.list()
+        for name in names
         if any(
             sequence_of(name, suffix) is not None for suffix in (SEGMENT_SUFFIX, SNAPSHOT_SUFFIX)
         )
@@ -170,7 +173,8 @@ def recover(
 ) -> Parts:
     """A log that is there, cut where it ends, and the books as they were there."""
     storage = _enter(house, directory)
-    snapshot, useless = choose_snapshot(storage, accept_loss=accept_loss)
+    with _opening(directory, "read"):
+        snapshot, useless = choose_snapshot(storage, accept_loss=accept_loss)
     found = recover_log(
         storage, content="commands", since=snapshot.sequence, accept_loss=accept_loss
     )
@@ -182,7 +186,8 @@ def recover(
             f"{found.log_id:#x}",
             f"{snapshot.log_id:#x}, as in the snapshot",
         )
-    set_aside(storage, useless)
+    with _opening(directory, "rename"):
+        set_aside(storage, useless)
     again = replay_from(storage, snapshot, engine_class, progress=progress)
     for engine in again.engines:
         house.callback(engine.close)
@@ -203,16 +208,38 @@ def recover(
 
 
 def _enter(house: ExitStack, directory: Directory | Storage) -> Storage:
-    """The storage, ours to write to until ``house`` closes."""
+    """The storage, ours to write to until ``house`` closes.
+
+    Raises:
+        LogInUseError: it is another's.
+        LogNotOpenedError: the directory cannot be made, read or locked.
+    """
     if isinstance(directory, Storage):
         storage = directory
         check_no_writer(storage)
     else:
-        storage = PosixStorage(directory)
+        with _opening(directory, "open"):
+            storage = PosixStorage(directory)
         house.callback(storage.close)
-    storage.lock()
+    with _opening(directory, "lock"):
+        storage.lock()
     house.callback(storage.unlock)
     return storage
+
+
+@contextmanager
+def _opening(directory: Directory | Storage, call: str) -> Iterator[None]:
+    """Say of an error of the system's which log could not be opened."""
+    try:
+        yield
+    except OSError as error:
+        if isinstance(directory, Storage):
+            directory = getattr(directory, "directory", "")
+        where = Path(directory)
+        path = Path(os.fsdecode(error.filename or where))
+        if where not in (path, *path.parents) and path not in where.parents:
+            path = where / path
+        raise LogNotOpenedError(call, str(path), error.errno or 0) from error
 
 
 def scratch_directory(house: ExitStack) -> str:

@@ -115,6 +115,7 @@ class DurableEngine(OneBook):
         Raises:
             LogError: there is a log already.
             LogInUseError: and another process writes it.
+            LogNotOpenedError: the directory cannot be made, read or locked.
             ConfigurationError: an engine that is not empty, or options that make no sense.
         """
         upkeep = Upkeep(snapshot_every, mark_every, keep, trim, how)
@@ -155,6 +156,7 @@ class DurableEngine(OneBook):
             LogDamagedError: damage that is no torn end; nothing was changed.
             ReplayDivergedError: the books are not what the log says they were.
             LogInUseError: another process writes this log.
+            LogNotOpenedError: the directory cannot be made, read or locked.
         """
         upkeep = Upkeep(snapshot_every, mark_every, keep, trim, how)
         with ExitStack() as house:

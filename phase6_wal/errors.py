@@ -50,6 +50,18 @@ class RecoveryFailedError(LogFailedError):
     _consequence = "nothing valid was changed: once the storage works, it can be done again"
 
 
+class LogNotOpenedError(LogFailedError):
+    """The storage failed before there was a log to work with: ``name`` is a path where it can be.
+
+    As where a directory cannot be made, read or locked: a matter of rights, or of a file that is
+    none.
+    """
+
+    def __init__(self, call: str, name: str, error: int) -> None:
+        super().__init__(call, name, 0, error)
+        self.args = (f"{name}: {call} failed: {os.strerror(error)}; no log was opened or begun",)
+
+
 class SnapshotFailedError(LogError):
     """A snapshot could not be made: the engine goes on, and the snapshots before it stay.
 
@@ -117,6 +129,25 @@ class LogDamagedError(InputFileError, LogError):
 
     See ``contract.errors.InputFileError`` for path, where, field, value and expected.
     """
+
+
+class LogCutShortError(LogDamagedError):
+    """The log ends before a snapshot. It was on the disk so far when the snapshot got its name.
+
+    Attributes:
+        end: the last command that is in the log.
+        snapshot: the one behind which the snapshot stands.
+    """
+
+    def __init__(self, directory: object, where: str, end: int, snapshot: int) -> None:
+        super().__init__(directory, where, "last command", end, f"{snapshot} or more")
+        self.end = end
+        self.snapshot = snapshot
+        self.args = (
+            f"{directory}: the log ends with command {end}, before the snapshot at {snapshot}: it"
+            " was on the disk as far as that when the snapshot got its name, so the log has lost"
+            f" its end: {where}; it takes accept_loss to begin with an older snapshot",
+        )
 
 
 class ReplayDivergedError(LogError):

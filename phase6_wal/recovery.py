@@ -181,7 +181,6 @@ def objection(verdict: Verdict, infos: Sequence[SegmentInfo], accept_loss: bool)
     fault, behind = verdict.fault, infos[verdict.kept :]
     if fault is None:
         return ""
-    after = f"{verdict.records:,} whole records follow, up to command {verdict.last_sequence}"
     for info in behind:
         wrong = info.header or info.breaks
         if wrong is not None and (wrong.reason == LOG_ID or wrong.field == "content"):
@@ -190,8 +189,8 @@ def objection(verdict: Verdict, infos: Sequence[SegmentInfo], accept_loss: bool)
             return "the file is longer than any crash makes it"
     if verdict.durable >= verdict.missing:
         return (
-            f"{after}, and say that the log was on the disk up to command {verdict.durable}:"
-            " this is damage, not a torn tail, and it is not guessed at"
+            f"{_who_says(verdict, behind)} that the log was on the disk up to command"
+            f" {verdict.durable}: this is damage, not a torn tail, and it is not guessed at"
         )
     damaged = [info for info in behind if info.header and not info.is_blank]
     if verdict.durability in PROMISED:
@@ -201,20 +200,42 @@ def objection(verdict: Verdict, infos: Sequence[SegmentInfo], accept_loss: bool)
             if damaged
             else ""
         )
-    if accept_loss or not (verdict.records or damaged or _is_begun(behind, verdict.missing)):
+    begun = damaged or [info for info in behind if _is_begun(info, verdict.missing)]
+    if accept_loss or not (verdict.records or begun):
         return ""
     return (
-        f"{after}; commands from {verdict.missing} on are lost, although they were acknowledged"
-        f" ({verdict.durability or 'unknown'}); it takes accept_loss to go on without them"
+        f"{_what_follows(verdict, begun)}; commands from {verdict.missing} on are lost, although"
+        f" they were acknowledged ({verdict.durability or 'unknown'}); it takes accept_loss to"
+        " go on without them"
     )
 
 
 # --8<-- [end:objection]
 
 
-def _is_begun(behind: Sequence[SegmentInfo], missing: int) -> bool:
-    """Whether there are segments that somebody wrote, or whose names say that more was written."""
-    return any(info.header is None or first_of(info.name) > missing for info in behind)
+def _is_begun(info: SegmentInfo, missing: int) -> bool:
+    """Whether somebody wrote it, or its name says that more was written."""
+    return info.header is None or first_of(info.name) > missing
+
+
+def _what_follows(verdict: Verdict, begun: Sequence[SegmentInfo]) -> str:
+    """What there is behind a log's end: records, or segments that were begun."""
+    if verdict.records:
+        return f"{verdict.records:,} whole records follow, up to command {verdict.last_sequence}"
+    if begun[0] is verdict.ending:
+        return "there is no whole record in it, but it had been begun"
+    return f"no whole record follows, but {begun[0].name} had been begun"
+
+
+def _who_says(verdict: Verdict, behind: Sequence[SegmentInfo]) -> str:
+    """What says how far the log was on the disk: records, or the name that a segment was given."""
+    if verdict.records:
+        return f"{_what_follows(verdict, ())}, and say"
+    for info in behind:
+        if first_of(info.name) == verdict.durable + 1:
+            name = "its name" if info is verdict.ending else f"the name {info.name}"
+            return f"no whole record follows, but {name} says"
+    return "no whole record follows, but a header says"
 
 
 def damage(storage: Readable, verdict: Verdict, why: str) -> LogDamagedError:
@@ -232,6 +253,10 @@ def damage(storage: Readable, verdict: Verdict, why: str) -> LogDamagedError:
         right = f"command {verdict.missing}"
     elif fault.reason == SHORT:
         offset, right = info.file_bytes, f"{right}: the file ends early"
+    elif info.breaks and field == "number" and fault.found > fault.expected:
+        several = fault.found - fault.expected > 1
+        right += f": segment{f's {right} to' if several else ''} {fault.found - 1}, from command"
+        right += f" {verdict.missing} on, {'are' if several else 'is'} missing"
     elif fault.reason == MARK_CHAIN:
         right += f": a command since {verdict.missing - 1} is not what was written"
     return LogDamagedError(

@@ -22,11 +22,12 @@ from typing import Final, NamedTuple
 
 from contract.native import NativeEngine
 from contract.records import RecordArray, empty_events
-from phase6_wal.errors import LogDamagedError, LogError, ReplayDivergedError
+from phase6_wal.errors import LogCutShortError, LogDamagedError, LogError, ReplayDivergedError
 from phase6_wal.names import snapshot_name
 from phase6_wal.native import LogMark, Storage
 from phase6_wal.native_book import DrivenBooks
 from phase6_wal.reader import Batch, LogReader
+from phase6_wal.recovery import recover_log
 from phase6_wal.segments import place_of
 from phase6_wal.snapshots import Snapshot, newest_snapshot
 
@@ -194,7 +195,10 @@ def choose_snapshot(
 
     Raises:
         LogError: there is none.
-        LogDamagedError: the log does not hold its last command, or another one in its place.
+        LogDamagedError: the log does not hold its last command, or another one in its place; names
+            what is damaged before it, if anything is.
+        LogCutShortError: the log ends before it, and is whole so far.
+        RecoveryFailedError: the log cannot be read.
     """
     reader = LogReader(storage, "commands")
     passed: list[str] = []
@@ -212,6 +216,7 @@ def choose_snapshot(
             return snapshot, useless
         name = snapshot_name(snapshot.sequence)
         if not accept_loss or snapshot.sequence == 0:
+            _blame_the_log(storage, snapshot)
             raise LogDamagedError(
                 place_of(storage, name),
                 "header",
@@ -223,6 +228,27 @@ def choose_snapshot(
         passed.append(f"{name}: the log does not go on from it")
         useless.append(name)
         at_most = snapshot.sequence - 1
+
+
+def _blame_the_log(storage: Storage, snapshot: Snapshot) -> None:
+    """Raise what is wrong with a log that does not reach a snapshot. O(bytes).
+
+    First where the snapshot stands: damage far before it is not why.
+
+    Raises:
+        LogDamagedError: where it is damaged.
+        LogCutShortError: it is not, and ends before.
+    """
+    for since in (snapshot.sequence, None):
+        found = recover_log(storage, content="commands", since=since, cut=False)
+        if found.segments and found.sequence < snapshot.sequence:
+            last = found.segments[-1]
+            where = f"{last.name}: offset {last.end}"
+            if found.dropped:
+                where = f"{found.dropped.name}: offset {found.dropped.offset}"
+                where += f": {found.dropped.field}"
+            directory = getattr(storage, "directory", "the storage")
+            raise LogCutShortError(directory, where, found.sequence, snapshot.sequence)
 
 
 def engines_of(snapshot: Snapshot, engine_class: EngineMaker) -> list[NativeEngine]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import gc
+import os
+import shutil
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
@@ -20,7 +22,13 @@ from contract.workload import generate
 from phase1_domain import Engine as Specification
 from phase3_sorted import Engine as SortedEngine
 from phase6_wal.engine import DurableEngine
-from phase6_wal.errors import LogError, LogFailedError, LogFullError, LogInUseError
+from phase6_wal.errors import (
+    LogError,
+    LogFailedError,
+    LogFullError,
+    LogInUseError,
+    LogNotOpenedError,
+)
 from phase6_wal.native import PosixStorage, crc32c
 from phase6_wal.native_sim import SimStorage
 from phase6_wal.reader import LogReader
@@ -119,6 +127,44 @@ def test_a_log_is_begun_once_and_has_one_owner(tmp_path: Path) -> None:
         DurableEngine.open(tmp_path / "nothing")
     with DurableEngine.open(tmp_path, **SMALL) as engine:
         assert engine.order(1) is not None
+
+
+def test_a_directory_that_cannot_be_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Guards against a bare error of the system's, which no handler of a log's errors catches."""
+    monkeypatch.chdir(tmp_path)
+    for directory in (tmp_path / "logs", Path("logs")):  # a path is told as it was given
+        (directory / "lock").mkdir(parents=True)
+        file = directory / "file"
+        file.touch()
+        cases = [(directory, "lock", errno.EISDIR, directory / "lock")]
+        cases += [(file, "open", errno.EEXIST, file)]
+        cases += [(file / "below", "open", errno.ENOTDIR, file / "below")]
+        for where, call, error, path in cases:
+            for begin in (lambda at: DurableEngine.create(at, [book()]), DurableEngine.open):
+                with pytest.raises(LogNotOpenedError) as failed:
+                    begin(where)
+                assert (failed.value.call, failed.value.error) == (call, error)
+                reason = f"{call} failed: {os.strerror(error)}; no log was opened or begun"
+                assert str(failed.value) == f"{path}: {reason}"
+        shutil.rmtree(directory)
+
+
+def test_a_log_of_somebody_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Guards against the same where the lock or a file's name may not be touched."""
+    with DurableEngine.create(tmp_path, [book()], **SMALL) as engine:
+        engine.apply(new(1, BID, 100, 5))
+
+    def refuse(*_: object) -> int:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(tmp_path / "lock"))
+
+    with monkeypatch.context() as patched:
+        patched.setattr("phase6_wal.native_storage.os.open", refuse)
+        with pytest.raises(LogNotOpenedError, match=f"{tmp_path / 'lock'}: .*Permission denied"):
+            DurableEngine.open(tmp_path)
+        with PosixStorage(tmp_path) as disk, pytest.raises(LogNotOpenedError, match="lock failed"):
+            DurableEngine.open(disk)
+    with DurableEngine.open(tmp_path, **SMALL) as engine:
+        assert engine.sequence == 1
 
 
 def test_a_forgotten_engine_leaves_its_log_to_the_next(tmp_path: Path) -> None:

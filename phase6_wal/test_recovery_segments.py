@@ -33,7 +33,13 @@ def test_a_missing_segment(durability: str) -> None:
     del log.files["00000000000000000052.log"]
     error = refused(log)
     assert (error.path, error.where, error.field) == (log.names[1], "offset 24", "number")
-    assert (error.value, error.expected[:1]) == (3, "2")
+    assert error.value == 3
+    assert error.expected.startswith("2: segment 2, from command 52 on, is missing; 28 whole rec")
+    log = make(230, durability=durability)
+    for first in (52, 103):
+        del log.files[f"{first:020d}.log"]
+    text = "number: 4 is not 2: segments 2 to 3, from command 52 on, are missing; 77 whole records"
+    assert text in str(refused(log))
 
 
 @each_mode
@@ -69,11 +75,30 @@ def test_a_name_says_what_is_missing(durability: str) -> None:
     zero(log, 1, 30, 21)
     log.files["00000000000000000103.log"] = bytearray(log.size)
     if durability in PROMISED:
-        assert "on the disk up to command 102" in str(refused(log, accept_loss=True))
+        says = f"; no whole record follows, but the name {log.names[2]} says that the log was on"
+        assert f"{says} the disk up to command 102: " in str(refused(log, accept_loss=True))
         return
-    assert "commands from 82 on are lost" in str(refused(log))
+    follows = f"; no whole record follows, but {log.names[2]} had been begun; commands from 82 on"
+    assert follows in str(refused(log))
     recovered, storage = cut(log, accept_loss=True)
     assert (recovered.sequence, storage.list()) == (81, log.names[:2])
+
+
+@each_mode
+def test_a_bad_header_and_nothing_else(durability: str) -> None:
+    """Guards against "0 whole records follow" where the damaged file itself is what follows."""
+    log = make(102, durability=durability, durable_lag=1000)
+    log.begin()
+    log.files[log.names[2]][16] ^= 1
+    if durability in PROMISED:
+        says = "no whole record follows, but its name says that the log was on the disk up to"
+        del log.files[log.names[1]]
+        assert f"{says} command 102: this is damage" in str(refused(log, accept_loss=True))
+        return
+    zero(log, 2, 0, 51)
+    log.files[log.names[2]][HEADER_BYTES] = 1
+    begun = "; there is no whole record in it, but it had been begun; commands from 103 on are lost"
+    assert begun in str(refused(log))
 
 
 # --- behind a snapshot -------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,13 +16,13 @@ from contract.workload import generate
 from phase1_domain import Engine as Specification
 from phase3_sorted import Engine as SortedEngine
 from phase6_wal.engine import DurableEngine
-from phase6_wal.errors import LogDamagedError, LogError, ReplayDivergedError
+from phase6_wal.errors import LogCutShortError, LogDamagedError, LogError, ReplayDivergedError
 from phase6_wal.names import segment_name, snapshot_name
 from phase6_wal.native import HEADER_BYTES, SLOT_BYTES, LogMark, PosixStorage, crc32c
 from phase6_wal.native_book import DrivenBooks
 from phase6_wal.reader import LogReader
 from phase6_wal.replay import Replayed, State, replay, state_of
-from phase6_wal.snapshots import snapshot_names
+from phase6_wal.snapshots import read_snapshot, snapshot_names, write_snapshot
 
 CAPACITY: Final = 1 << 13
 OPTIONS: Final[dict[str, Any]] = {"segment_bytes": 64 << 10, "mark_every": 500}
@@ -196,7 +197,14 @@ def test_a_log_that_ends_before_its_snapshot_is_damaged(
     data = path.read_bytes()
     end = HEADER_BYTES + 400 * SLOT_BYTES
     path.write_bytes(data[:end] + bytes(len(data) - end))
-    with pytest.raises(LogDamagedError, match="a log that holds command 600"):
+    with pytest.raises(LogCutShortError) as short:
+        DurableEngine.open(tmp_path, book, **OPTIONS)
+    assert (short.value.end, short.value.snapshot) == (400, 600)
+    told = f"{tmp_path}: the log ends with command 400, before the snapshot at 600: "
+    assert str(short.value).startswith(told)
+    assert f"its end: {segment_name(1)}: offset {end}; it takes accept_loss" in str(short.value)
+    path.write_bytes(data[:end] + b"\1" + bytes(len(data) - end - 1))  # a torn tail, as well
+    with pytest.raises(LogCutShortError, match=f"command 400, .*: offset {end}: length; it takes"):
         DurableEngine.open(tmp_path, book, **OPTIONS)
     with DurableEngine.open(tmp_path, book, accept_loss=True, **OPTIONS) as engine:
         assert engine.sequence == 400
@@ -206,6 +214,48 @@ def test_a_log_that_ends_before_its_snapshot_is_damaged(
         apply_all(engine, commands[400:900])
     with DurableEngine.open(tmp_path, book, **OPTIONS) as engine:
         assert engine.sequence == 900
+
+
+@pytest.mark.parametrize("durability", ["page-cache", "group"])
+def test_the_damage_is_named_and_not_the_snapshot_behind_it(
+    tmp_path: Path, commands: RecordArray, durability: str
+) -> None:
+    """Guards against a whole snapshot blamed for a hole in the segment that it stands in."""
+    options = {**OPTIONS, "durability": durability}
+    with DurableEngine.create(tmp_path, [book()], **options) as engine:
+        apply_all(engine, commands[:1000])
+        engine.take_snapshot()
+        apply_all(engine, commands[1000:1100])
+        infos = LogReader(engine.log.storage, "commands").segments()
+    [path] = [tmp_path / info.name for info in infos if info.first_sequence <= 900 <= info.sequence]
+    data = bytearray(path.read_bytes())
+    offset = HEADER_BYTES + 30 * SLOT_BYTES
+    data[offset + 20] ^= 1
+    path.write_bytes(data)
+    for _ in range(2):  # nothing was changed
+        with pytest.raises(LogDamagedError) as damaged:
+            DurableEngine.open(tmp_path, book, **options)
+        where = (damaged.value.path, damaged.value.where, damaged.value.field)
+        assert where == (str(path), f"offset {offset}", "crc")
+    with PosixStorage(tmp_path) as storage, pytest.raises(LogDamagedError, match=path.name):
+        replay(storage, book)
+
+
+def test_a_snapshot_of_another_history(tmp_path: Path, commands: RecordArray) -> None:
+    """Guards against a log blamed that is whole, and reaches behind a snapshot that is not its."""
+    with DurableEngine.create(tmp_path, [book()], **OPTIONS) as engine:
+        apply_all(engine, commands[:300])
+        engine.take_snapshot()
+        apply_all(engine, commands[300:600])
+    name = snapshot_name(300)
+    with PosixStorage(tmp_path) as storage:
+        snapshot = read_snapshot(storage, name)
+        storage.remove(name)
+        write_snapshot(storage, replace(snapshot, chain=snapshot.chain ^ 1))
+    with pytest.raises(LogDamagedError) as damaged:
+        DurableEngine.open(tmp_path, book, **OPTIONS)
+    assert (damaged.value.path, damaged.value.field) == (str(tmp_path / name), "chain")
+    assert damaged.value.expected == f"{snapshot.chain:#x}"
 
 
 def test_no_snapshot_at_all(tmp_path: Path, commands: RecordArray) -> None:

@@ -163,7 +163,7 @@ for _ in range(10):
     log.append(bids(3))
     batches = LogReader(storage, "commands").batches()
     next(batches)
-    storage.cycle = [storage, log, batches]
+    log.cycle = [storage, log, batches]
     del storage, log, batches
     gc.collect()
     for path in directory.iterdir():

@@ -23,7 +23,6 @@ from matchbook.log.look import (
     say_writer,
     size_of,
     size_text,
-    snapshot_to_begin_with,
     what_was_dropped,
     writing_process,
 )
@@ -38,6 +37,7 @@ from phase6_wal.picture import (
 )
 from phase6_wal.reader import LogReader
 from phase6_wal.recovery import damage, judge, objection, recover_log
+from phase6_wal.replay import choose_snapshot
 from phase6_wal.segments import SegmentInfo
 from phase6_wal.snapshots import snapshot_names
 
@@ -193,7 +193,7 @@ def _print_recovery(storage: PosixStorage, content: str, infos: list[SegmentInfo
     since = None
     try:
         if content == "commands" and snapshot_names(storage):
-            since = snapshot_to_begin_with(storage)[0].sequence
+            since = choose_snapshot(storage)[0].sequence
         found = recover_log(storage, since=since, cut=False)
     except MatchbookError as error:
         text = f"cannot be recovered: {error}{say_writer(storage.directory)}"

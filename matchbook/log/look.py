@@ -17,10 +17,9 @@ from phase6_wal.names import LOCK_NAME, SNAPSHOT_SUFFIX, sequence_of
 from phase6_wal.native import PosixStorage
 from phase6_wal.picture import DrawnSnapshot
 from phase6_wal.reader import LogReader
-from phase6_wal.recovery import Dropped, recover_log
-from phase6_wal.replay import choose_snapshot
+from phase6_wal.recovery import Dropped
 from phase6_wal.segments import segment_names
-from phase6_wal.snapshots import Snapshot, newest_snapshot, read_snapshot, snapshot_names
+from phase6_wal.snapshots import Snapshot, read_snapshot, snapshot_names
 
 #: The locks of all processes, where the system tells.
 _LOCKS: Final = Path("/proc/locks")
@@ -103,30 +102,6 @@ def look_at_snapshots(storage: PosixStorage) -> Iterator[SnapshotFile]:
         sequence = sequence_of(name, SNAPSHOT_SUFFIX) or 0
         size = size_of(storage.directory / name)
         yield SnapshotFile(name, sequence, size, snapshot, problem)
-
-
-def snapshot_to_begin_with(
-    storage: PosixStorage, at_most: int | None = None
-) -> tuple[Snapshot, list[str]]:
-    """The snapshot that an engine would begin with; names of those that are passed over.
-
-    Raises:
-        LogError: there is none; or the log ends before it, or goes on from another one.
-        LogDamagedError: and that is because there is damage in the log.
-    """
-    try:
-        return choose_snapshot(storage, at_most)
-    except LogDamagedError:
-        # A place that is damaged says more than a snapshot that is not reached.
-        found = recover_log(storage, cut=False)
-        snapshot, _skipped = newest_snapshot(storage, at_most)
-        if snapshot is None or snapshot.sequence <= found.sequence:
-            raise
-        raise LogError(
-            f"{storage.directory}: the log ends with command {found.sequence}, before the snapshot"
-            f" at {snapshot.sequence}: it was on the disk as far as that when the snapshot got its"
-            " name, so the log has lost its end"
-        ) from None
 
 
 def what_was_dropped(dropped: Dropped) -> tuple[str, str]:

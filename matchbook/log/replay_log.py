@@ -24,7 +24,6 @@ from matchbook.log.look import (
     look_at_snapshots,
     open_log,
     require_commands,
-    snapshot_to_begin_with,
     what_was_dropped,
 )
 from matchbook.log.plain_replay import replay_plainly_from
@@ -32,7 +31,7 @@ from matchbook.replay.events_out import EventSink
 from phase6_wal.errors import LogError, ReplayDivergedError
 from phase6_wal.native import PosixStorage
 from phase6_wal.recovery import recover_log
-from phase6_wal.replay import Replayed, replay_from
+from phase6_wal.replay import Replayed, choose_snapshot, replay_from
 from phase6_wal.segments import first_of, scan_file, segment_names
 from phase6_wal.snapshots import Snapshot
 
@@ -95,7 +94,7 @@ def replay(
         require_commands(storage, "a replay")
         sink = stack.enter_context(EventSink(events_file)) if events_file else None
         try:
-            snapshot, passed = snapshot_to_begin_with(storage, 0 if from_genesis else at)
+            snapshot, passed = choose_snapshot(storage, 0 if from_genesis else at)
             for file in look_at_snapshots(storage) if passed else ():
                 if file.name in passed:
                     err.print(f"passed over: {file.problem or file.name}", soft_wrap=True)

@@ -21,6 +21,7 @@ import numpy as np
 from rich.table import Table
 
 from contract.errors import MatchbookError
+from contract.file_system import file_system
 from contract.records import RecordArray, empty_events
 from contract.tour import busy, heading, picture, show
 from contract.workload import generate
@@ -303,7 +304,7 @@ def what_it_costs(day: Day, directory: Path) -> None:
     show(table)
     unrest = max(each.unrest() for each in prices.values())
     show(
-        f"Through Python's face, on {file_system(directory)}, up to {2 * SINGLES:,} single "
+        f"Through Python's face, on {disk_words(directory)}, up to {2 * SINGLES:,} single "
         f"commands and {2 * BATCHES:,} batches each, in two rounds. Medians of the two differ by "
         f"a factor of up to {1 + unrest:.1f}: so much of this table is noise, and a P99 of so few, "
         "on a machine that does other things too, is a hint. `group` waits for company: one "
@@ -325,18 +326,12 @@ def microseconds(ns: float) -> str:
     return f"{ns / 1e3:,.1f} µs" if ns < 1e5 else f"{ns / 1e3:,.0f} µs"
 
 
-def file_system(directory: Path) -> str:
+def disk_words(directory: Path) -> str:
     """What kind of disk the directory is on, where the system tells."""
-    best, kind = "", ""
-    mounts = Path("/proc/mounts")
-    if mounts.exists():
-        for line in mounts.read_text().splitlines():
-            _device, place, name = line.split()[:3]
-            if directory.resolve().is_relative_to(place) and len(place) >= len(best):
-                best, kind = place, name
+    kind = file_system(directory)
     if kind in ("tmpfs", "ramfs"):
         return f"{kind} (memory: a sync costs nothing there, and means nothing)"
-    return kind or "this machine's disk"
+    return "this machine's disk" if kind == "unknown" else kind
 
 
 # --- the command line -----------------------------------------------------------------------------

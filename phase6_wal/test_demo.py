@@ -184,7 +184,7 @@ def test_arguments(monkeypatch: pytest.MonkeyPatch, arguments: list[str], code: 
 
 def test_the_disk_is_named(tmp_path: Path) -> None:
     """Guards: a time for a sync that was never made, without a word about it."""
-    assert tour.file_system(tmp_path)
+    assert tour.disk_words(tmp_path)
     shared = Path("/dev/shm")
     if sys.platform == "linux" and shared.is_dir():
-        assert "a sync costs nothing there" in tour.file_system(shared)
+        assert "a sync costs nothing there" in tour.disk_words(shared)

@@ -15,11 +15,12 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from contract.file_system import file_system
 from contract.native import NativeEngine
 from contract.records import RecordArray
 from contract.streams import Stream, shape_stream
 from contract.workload import generate
-from matchbook.bench import instructions, machine, wal_appends, wal_recovery
+from matchbook.bench import instructions, wal_appends, wal_recovery
 from matchbook.bench.interleave import Contestant, WrongAnswerError
 from matchbook.bench.trial import Reference, Session, SkippedError, find_reference
 from matchbook.bench.wal_appends import WAYS, AppendTrial, FrameTrial, options
@@ -281,11 +282,11 @@ def test_snapshots_are_taken_of_books_of_that_size(tmp_path: Path) -> None:
 
 def test_the_file_system_is_named_and_no_path(tmp_path: Path) -> None:
     """Guards: a receipt that does not say what kind of disk it is about, or says where it was."""
-    name = machine.file_system(tmp_path)
+    name = file_system(tmp_path)
     assert name
     assert "/" not in name
     if Path("/proc/self/mounts").is_file():
-        assert machine.file_system(Path("/proc/self")) == "proc"
+        assert file_system(Path("/proc/self")) == "proc"
 
 
 def test_files_lie_where_they_are_wanted_and_are_taken_away(

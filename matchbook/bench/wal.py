@@ -19,6 +19,7 @@ import tempfile
 from pathlib import Path
 from typing import Any, Final
 
+from contract.file_system import file_system
 from contract.workload import generate
 from matchbook.bench import (
     machine,
@@ -64,7 +65,7 @@ def run(session: Session) -> dict[str, Any]:
             "seed": seed,
             "rounds": rounds,
             "orders": orders,
-            "file_system": machine.file_system(folder),
+            "file_system": file_system(folder),
             "missing": wal_journals.missing(),
             "noise_floor": max(case["noise_floor"] for case in cases.values()),
             "cases": cases,
